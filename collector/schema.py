@@ -1,0 +1,71 @@
+"""Every stored name (measurement, tag, field), typed once.
+
+Writers (`collector.rows`, `detectors`) and readers (`dashboards.query`) take their names from here and nowhere else.
+`MEASUREMENTS` lists what exists, for tests that look for names outside it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Measurement(NamedTuple):
+    """A stored table: its name, its tags (bounded sets only) and its fields."""
+
+    name: str
+    tags: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+READING = Measurement("reading", ("site", "area", "line", "cell", "metric"), ("value", "text"))
+EXPECTED = Measurement("expected", (*READING.tags, "method"), ("value", "low", "mid", "high", "score"))
+ALERT_STATE = Measurement(
+    "alert_state",
+    ("site", "line", "kind", "subject"),  # never severity, never an alert's id: they would split the series
+    ("state", "score", "acked", "shelved", "cover_days", "lost_per_d", "since", "alert_id"),
+)
+ALERT_EVENT = Measurement(
+    "alert_event",
+    ("site", "line", "kind", "subject"),
+    ("title", "text", "tags", "time_end", "severity", "acked_by", "cause", "alert_id"),
+)
+OEE = Measurement(
+    "oee",
+    ("site", "line", "shift"),
+    ("availability", "performance", "quality", "oee", "no_data_ratio", "version"),
+)
+EXPOSURE = Measurement(
+    "exposure",
+    ("node", "material"),
+    (
+        "days_of_supply_d",
+        "time_to_survive_d",
+        "time_to_recover_d",
+        "gap_d",
+        "lost_per_d",
+        "stops_at",
+        "cause",
+        "best_action",
+    ),
+)
+CHAIN_NODE = Measurement(
+    "chain_node",
+    ("node", "kind"),
+    ("title", "subtitle", "risk", "days_of_supply_d", "time_to_survive_d", "stops_at", "x", "y"),
+)
+CHAIN_ARC = Measurement("chain_arc", ("source", "target", "material"), ("risk", "share", "lead_time_d"))
+WATCH_BEAT = Measurement("watch_beat", (), ("alive", "lag_s", "open_alerts", "spool_depth"))
+
+MEASUREMENTS = (READING, EXPECTED, ALERT_STATE, ALERT_EVENT, OEE, EXPOSURE, CHAIN_NODE, CHAIN_ARC, WATCH_BEAT)
+
+
+class AlertLevel(StrEnum):
+    """Severity as people write it in site.toml."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+STATE_OF_LEVEL = {AlertLevel.WARNING: 1.0, AlertLevel.CRITICAL: 2.0}
+SELF_LINE = "_self"  # the line under which the collector reports its own counters

@@ -1,0 +1,70 @@
+"""Which id in a batch means which series. Ids are given once and never used again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from collector.readings import Series
+
+_decoder = msgspec.json.Decoder(Series)
+
+
+class SeriesCatalog(Mapping[int, Series]):
+    """A mapping id -> Series that follows what other processes register."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._by_id: dict[int, Series] = {}
+        self._ids: dict[Series, int] = {}
+        self._unsaved: list[Series] = []
+
+    def id_of(self, series: Series) -> int:
+        """The id of a series, registering it when new; a new one belongs inside a transaction."""
+        known = self._ids.get(series)
+        if known is not None:
+            return known
+        body = msgspec.json.encode(series)
+        self._connection.execute("INSERT OR IGNORE INTO series (body) VALUES (?)", (body,))
+        (given,) = self._connection.execute("SELECT id FROM series WHERE body = ?", (body,)).fetchone()
+        self._keep(int(given), series)
+        self._unsaved.append(series)
+        return int(given)
+
+    def saved(self) -> None:
+        """The transaction that registered new series is durable."""
+        self._unsaved.clear()
+
+    def forget_unsaved(self) -> None:
+        """The transaction that registered new series was rolled back: their ids are void."""
+        for series in self._unsaved:
+            self._by_id.pop(self._ids.pop(series), None)
+        self._unsaved.clear()
+
+    def refresh(self) -> None:
+        """Takes in what others have registered since."""
+        newest = max(self._by_id, default=0)
+        for given, body in self._connection.execute("SELECT id, body FROM series WHERE id > ? ORDER BY id", (newest,)):
+            self._keep(int(given), _decoder.decode(body))
+
+    def __getitem__(self, given: int) -> Series:
+        if given not in self._by_id:
+            row = self._connection.execute("SELECT body FROM series WHERE id = ?", (given,)).fetchone()
+            if row is None:
+                raise KeyError(given)
+            self._keep(given, _decoder.decode(row[0]))
+        return self._by_id[given]
+
+    def __iter__(self) -> Iterator[int]:
+        self.refresh()
+        return iter(sorted(self._by_id))
+
+    def __len__(self) -> int:
+        self.refresh()
+        return len(self._by_id)
+
+    def _keep(self, given: int, series: Series) -> None:
+        self._by_id[given] = series
+        self._ids[series] = given

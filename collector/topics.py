@@ -1,0 +1,57 @@
+"""Topic templates: `plant/{line}/dispenser_{cell}` <-> the names a topic carries.
+
+A template is a topic whose levels may hold `{name}` captures, `+` (one level) and a closing `#` (any rest).
+Formats match with it; the MQTT source asks it for the filter to subscribe.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_CAPTURE = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTemplate:
+    """A template that is known to be valid.
+
+    Raises ValueError on an empty level name, a repeated capture or a `#` that is not last.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        levels = self.text.split("/")
+        if not self.text or "#" in "".join(levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):
+            raise ValueError(f"topic {self.text!r}: `#` may stand only alone and last")
+        if any("+" in level and level != "+" for level in levels):
+            raise ValueError(f"topic {self.text!r}: `+` stands for a whole level")
+        names = _CAPTURE.findall(self.text)
+        if len(names) != len(set(names)):
+            raise ValueError(f"topic {self.text!r}: a capture stands twice")
+
+    @property
+    def filter(self) -> str:
+        """The MQTT subscription filter that admits every topic of this template."""
+        return "/".join("+" if _CAPTURE.search(level) else level for level in self.text.split("/"))
+
+    def matcher(self) -> re.Pattern[str]:
+        """A compiled pattern; its named groups are the captures."""
+        parts = []
+        for level in self.text.split("/"):
+            if level == "#":
+                parts.append(".*")
+            elif level == "+":
+                parts.append("[^/]*")
+            else:
+                parts.append(_CAPTURE.sub(lambda m: f"(?P<{m[1]}>[^/]+)", _escape_around_captures(level)))
+        pattern = "/".join(parts)
+        if pattern.endswith("/.*"):  # `a/#` admits `a` itself too
+            pattern = pattern[: -len("/.*")] + "(?:/.*)?"
+        return re.compile(pattern)
+
+
+def _escape_around_captures(level: str) -> str:
+    pieces = re.split(r"(\{[a-z_]+\})", level)
+    return "".join(piece if _CAPTURE.fullmatch(piece) else re.escape(piece) for piece in pieces)

@@ -1,0 +1,116 @@
+"""When a line is meant to produce: weekly shifts and single planned stops, as site.toml states them.
+
+Pure: instants are given (UTC ns), local times are turned with the site's IANA time zone. Without any shift for a line,
+all time is planned production.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from collector.config import ConfigError, Document, Name, Section
+from collector.readings import NS_PER_S
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Shift(Section, frozen=True, kw_only=True):
+    """A stretch of planned production, local time; `end` at or before `start` is on the next day."""
+
+    name: Name
+    start: dt.time
+    end: dt.time
+    days: tuple[str, ...] = _DAYS
+    line: str = "*"
+
+
+class PlannedStop(Section, frozen=True, kw_only=True):
+    """One stretch without planned production (`start` to `end`, with zone or in the site's), and why."""
+
+    reason: Name
+    start: dt.datetime
+    end: dt.datetime
+    line: str = "*"
+
+
+class Calendar:
+    """Answers, for a line (its name without the site) and an instant, whether production is planned."""
+
+    def __init__(
+        self, timezone: str = "UTC", shifts: Sequence[Shift] = (), planned_stops: Sequence[PlannedStop] = ()
+    ) -> None:
+        self._zone = ZoneInfo(timezone)
+        self._shifts = tuple(shifts)
+        self._stops = tuple(
+            (stop.line, _utc_ns(stop.start, self._zone), _utc_ns(stop.end, self._zone), stop.reason)
+            for stop in planned_stops
+        )
+        self._stretches = lru_cache(maxsize=256)(self._stretches_of_day)
+
+    def planned_stop(self, line: str, at_ns: int) -> str | None:
+        """The reason no production is planned for `line` at `at_ns`, None when it is planned."""
+        for of_line, start_ns, end_ns, reason in self._stops:
+            if of_line in ("*", line) and start_ns <= at_ns < end_ns:
+                return reason
+        stretches = self._stretches(line, self._local_day(at_ns))
+        if stretches is None or any(start_ns <= at_ns < end_ns for start_ns, end_ns in stretches):
+            return None
+        return "outside shifts"
+
+    def planned_s(self, line: str, from_ns: int, to_ns: int) -> float:
+        """Seconds of planned production between two instants (to 1 s; exact where the edges are whole seconds)."""
+        if to_ns <= from_ns:
+            return 0.0
+        edges = sorted({from_ns, to_ns, *self._edges(line, from_ns, to_ns)})
+        spans = itertools.pairwise(edges)
+        return sum(end - start for start, end in spans if self.planned_stop(line, start) is None) / NS_PER_S
+
+    def _edges(self, line: str, from_ns: int, to_ns: int) -> list[int]:
+        edges = [edge for of_line, start, end, _ in self._stops if of_line in ("*", line) for edge in (start, end)]
+        day, last = self._local_day(from_ns), self._local_day(to_ns)
+        while day <= last:
+            edges.extend(edge for stretch in self._stretches(line, day) or () for edge in stretch)
+            day += dt.timedelta(days=1)
+        return [edge for edge in edges if from_ns < edge < to_ns]
+
+    def _local_day(self, at_ns: int) -> dt.date:
+        return dt.datetime.fromtimestamp(at_ns / NS_PER_S, self._zone).date()
+
+    def _stretches_of_day(self, line: str, day: dt.date) -> tuple[tuple[int, int], ...] | None:
+        """Planned stretches that touch a local day, None when the line has no shifts at all."""
+        own = [shift for shift in self._shifts if shift.line in ("*", line)]
+        if not own:
+            return None
+        found = []
+        for start_day in (day - dt.timedelta(days=1), day):
+            for shift in own:
+                if _DAYS[start_day.weekday()] in shift.days:
+                    end_day = start_day + dt.timedelta(days=int(shift.end <= shift.start))
+                    start = dt.datetime.combine(start_day, shift.start)
+                    end = dt.datetime.combine(end_day, shift.end)
+                    found.append((_utc_ns(start, self._zone), _utc_ns(end, self._zone)))
+        return tuple(found)
+
+
+def calendar_of(document: Document, timezone: str) -> Calendar:
+    """The calendar of a site.toml. Raises ConfigError."""
+    shifts = document.sections("shift", Shift)
+    for i, shift in enumerate(shifts):
+        for day in shift.days:
+            if day not in _DAYS:
+                raise ConfigError(f"{document.path}: `shift[{i}].days`: no day {day!r}; days are {', '.join(_DAYS)}")
+    try:
+        return Calendar(timezone, shifts, document.sections("planned_stop", PlannedStop))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(
+            f"{document.path}: `site.timezone`: no time zone {timezone!r}; write an IANA name such as Asia/Shanghai"
+        ) from error
+
+
+def _utc_ns(moment: dt.datetime, zone: ZoneInfo) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return int(aware.timestamp()) * NS_PER_S

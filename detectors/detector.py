@@ -1,0 +1,158 @@
+"""The contract of every detection method, its Scores, and the adapter that makes a method from a per-series statistic.
+
+A method is one file in `detectors/methods/`, found by its name. It offers `Options` (a frozen msgspec struct, what a
+[[rule]] of site.toml may add) and `build(options, context) -> Detector`. Scoring is pure: time comes from readings and
+ticks, never from a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.readings import Batch, Quality, Series
+from detectors.calendar import Calendar
+
+Evidence = dict[str, float | str | bool]
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What a method says, as columns of one length n, in order of time.
+
+    `score` float64[n]: 1.0 is the method's own threshold, NaN while warming up. `value` float64[n] is the quantity the
+    method judged, in the unit of `expected_low`, `expected`, `expected_high` float64[n] (NaN where it has no band).
+    """
+
+    series: NDArray[np.int32]
+    at_ns: NDArray[np.int64]
+    score: NDArray[np.float64]
+    value: NDArray[np.float64]
+    expected_low: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    expected_high: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+class Point(NamedTuple):
+    """One row of Scores without its series and time."""
+
+    score: float = NAN
+    value: float = NAN
+    expected_low: float = NAN
+    expected: float = NAN
+    expected_high: float = NAN
+
+
+def as_scores(rows: Sequence[tuple[int, int, Point]]) -> Scores:
+    """Scores from (series id, at_ns, point) rows."""
+    series = np.array([row[0] for row in rows], np.int32)
+    at_ns = np.array([row[1] for row in rows], np.int64)
+    points = np.array([row[2] for row in rows], np.float64).reshape(len(rows), 5)
+    return Scores(series, at_ns, *(points[:, i] for i in range(5)))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a method may know of its line: the series by id, and the calendar of planned time."""
+
+    series: Mapping[int, Series]
+    calendar: Calendar
+    line: str  # the shard, `site/line`
+
+
+class Detector(Protocol):
+    """Calls come in order of time: `score` for readings, `tick` when the line's clock passes an instant."""
+
+    def score(self, batch: Batch) -> Scores:
+        """Scores each usable reading against what was learned before it, then learns from it.
+
+        Readings not newer than the series' last, NaN and those not of quality GOOD are skipped. How a stretch of
+        readings is cut into batches changes nothing.
+        """
+        ...
+
+    def tick(self, at_ns: int) -> Scores:
+        """What the passing of time alone says at `at_ns`; empty for methods that only judge readings."""
+        ...
+
+    def subject(self, series: Series) -> str:
+        """Whom an alert on this series is about; alerts are keyed by method and subject."""
+        ...
+
+    def explain(self, series: int, at_ns: int) -> Evidence:
+        """Why the score stands where it stands: plain values whose names wear their units."""
+        ...
+
+    def snapshot(self) -> bytes: ...
+
+    def restore(self, state: bytes) -> None: ...
+
+
+class Statistic(Protocol):
+    """What PerSeries needs of one series' memory: a mutable msgspec struct with these methods."""
+
+    last_ns: int
+
+    def update(self, at_ns: int, value: float) -> Point:
+        """Scores one reading, then learns from it."""
+        ...
+
+    def passed(self, at_ns: int) -> Point | None:
+        """What time alone says, None when it says nothing."""
+        ...
+
+    def explain(self, at_ns: int) -> Evidence: ...
+
+
+S = TypeVar("S", bound=Statistic)
+
+
+class PerSeries(Generic[S]):
+    """A Detector from a statistic kept for every series it meets.
+
+    `start(series)` makes the memory of a new series; `kind` is that memory's struct type, for restoring.
+    """
+
+    def __init__(self, kind: type[S], start: Callable[[Series], S], context: Context) -> None:
+        self._start = start
+        self._context = context
+        self._memory: dict[int, S] = {}
+        self._decoder = msgspec.msgpack.Decoder(dict[int, kind])  # type: ignore[valid-type]
+
+    def score(self, batch: Batch) -> Scores:
+        rows: list[tuple[int, int, Point]] = []
+        usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
+        columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
+        for series, at_ns, value in zip(*columns, strict=True):
+            memory = self._memory.get(series)
+            if memory is None:
+                memory = self._memory[series] = self._start(self._context.series[series])
+            if at_ns > memory.last_ns:
+                rows.append((series, at_ns, memory.update(at_ns, value)))
+                memory.last_ns = at_ns
+        return as_scores(rows)
+
+    def tick(self, at_ns: int) -> Scores:
+        said = ((series, memory.passed(at_ns)) for series, memory in self._memory.items())
+        return as_scores([(series, at_ns, point) for series, point in said if point is not None])
+
+    def subject(self, series: Series) -> str:
+        return series.name
+
+    def explain(self, series: int, at_ns: int) -> Evidence:
+        return self._memory[series].explain(at_ns)
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self._memory)
+
+    def restore(self, state: bytes) -> None:
+        self._memory = self._decoder.decode(state)
