@@ -37,12 +37,12 @@ class WallClock:
 
 @dataclass(slots=True)
 class MessageClock:
-    """A recording: it is as late as the latest reading seen. Starts at `at_ns`, the log's own time after a restart."""
+    """A recording: as late as the latest reading seen. After a restart it starts at the log's time."""
 
     at_ns: int = 0
 
     def now_ns(self) -> int:
-        return self.at_ns
+        return time.time_ns()
 
     def settled_ns(self) -> int:
         return self.at_ns

@@ -143,7 +143,7 @@ class Document:
 
     def _list(self, name: str) -> list[dict[str, Any]]:
         tables = self._tables.get(name, [])
-        if not isinstance(tables, list):
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise ConfigError(f"{self.path}: `{name}` is a list of tables; write [[{name}]]")
         return tables
 
@@ -170,8 +170,8 @@ def _located(where: str, message: str) -> str:
     """Turns msgspec's "Expected `int`, got `str` - at `$.rule[2].time`" into our key path and a remedy."""
     text, _, place = message.partition(" - at `$")
     key = f"{where}{place.rstrip('`')}" if place else where
-    unknown = "unknown field" in text
-    remedy = "remove or rename it" if unknown else "correct the value"
+    remedies = {"unknown field": "remove or rename it", "missing required field": "add it"}
+    remedy = next((remedy for fault, remedy in remedies.items() if fault in text), "correct the value")
     return f"`{key}`: {text[0].lower()}{text[1:]}; {remedy}"
 
 

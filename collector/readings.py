@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 NS_PER_S = 1_000_000_000
-_FORBIDDEN_IN_NAMES = frozenset('/+#:"\n\r\t\0')
+_CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))  # and lone surrogates, which no file can hold
+_FORBIDDEN_IN_NAMES = frozenset('/+#:"').union(map(chr, _CONTROL))
+_COLUMN_TYPES = tuple(map(np.dtype, (np.int32, np.int64, np.float64, np.uint8, np.int64)))
 
 
 class Kind(StrEnum):
@@ -113,6 +115,9 @@ class Batch:
         lengths = {len(column) for column in self.columns}
         if len(lengths) != 1:
             raise ValueError(f"columns of a batch differ in length: {sorted(lengths)}")
+        types = tuple([column.dtype for column in self.columns])
+        if types != _COLUMN_TYPES:
+            raise ValueError(f"columns of a batch have the wrong types: {', '.join(map(str, types))}")
 
     def __len__(self) -> int:
         return len(self.series)

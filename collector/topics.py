@@ -16,20 +16,28 @@ _CAPTURE = re.compile(r"\{([a-z_]+)\}")
 class TopicTemplate:
     """A template that is known to be valid.
 
-    Raises ValueError on an empty level name, a repeated capture or a `#` that is not last.
+    Raises ValueError: empty, a capture misspelt or repeated, a `+` or `#` that is no whole level, a `#` not last.
     """
 
     text: str
 
     def __post_init__(self) -> None:
         levels = self.text.split("/")
-        if not self.text or "#" in "".join(levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):
+        if not self.text:
+            raise ValueError("a topic is empty; `#` stands for all")
+        if "#" in "".join(levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):
             raise ValueError(f"topic {self.text!r}: `#` may stand only alone and last")
         if any("+" in level and level != "+" for level in levels):
             raise ValueError(f"topic {self.text!r}: `+` stands for a whole level")
-        names = _CAPTURE.findall(self.text)
-        if len(names) != len(set(names)):
+        if len(self.captures) != len(set(self.captures)):
             raise ValueError(f"topic {self.text!r}: a capture stands twice")
+        if {"{", "}"}.intersection(_CAPTURE.sub("", self.text)):
+            raise ValueError(f"topic {self.text!r}: a capture is a lower-case name in braces, such as {{line}}")
+
+    @property
+    def captures(self) -> tuple[str, ...]:
+        """The names of the captures, in order."""
+        return tuple(_CAPTURE.findall(self.text))
 
     @property
     def filter(self) -> str:
@@ -49,7 +57,7 @@ class TopicTemplate:
         pattern = "/".join(parts)
         if pattern.endswith("/.*"):  # `a/#` admits `a` itself too
             pattern = pattern[: -len("/.*")] + "(?:/.*)?"
-        return re.compile(pattern)
+        return re.compile(pattern, re.DOTALL)
 
 
 def _escape_around_captures(level: str) -> str:

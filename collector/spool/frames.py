@@ -1,8 +1,8 @@
 """Frames, the entries of the log, and their bytes on disk.
 
 A frame is one Batch of one line, a Tick, a Control (what a person did) or a Record (what a detector or the chain
-said). `pack` and `unpack` are pure. A batch is stored as byte-shuffled, zlib-compressed columns: zlib's own checksum
-tells a damaged one.
+said). `pack` and `unpack` are pure. A batch is stored as byte-shuffled, zlib-compressed columns, anything else as
+msgpack after its CRC-32: a damaged frame is told by its checksum.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ Field = float | str | bool | int
 
 
 class Record(msgspec.Struct, frozen=True, tag=True):
-    """A point for the store, said by a detector or the chain. With `key`, its latest version is kept and can be looked up.
+    """A point for the store, said by a detector or the chain. With `key`, its latest version is kept.
 
     `detail` is the speaker's own structure (plain JSON types) for boards and reports; the store does not get it.
     """
@@ -107,19 +107,33 @@ def record_frame(shard: str, record: Record) -> Frame:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Tick | Control | Record)
+_decoder: msgspec.msgpack.Decoder[Tick | Control | Record] = msgspec.msgpack.Decoder(Tick | Control | Record)
 
 
 def pack(body: Body) -> bytes:
-    return _pack_batch(body) if isinstance(body, Batch) else _encoder.encode(body)
+    return _pack_batch(body) if isinstance(body, Batch) else _pack_said(body)
 
 
 def unpack(kind: int, blob: bytes, *, where: str = "") -> Body:
     """The body of a stored frame. Raises DamagedFrame naming `where`."""
     try:
-        return _unpack_batch(blob) if kind == FrameKind.BATCH else _decoder.decode(blob)
-    except (zlib.error, ValueError, msgspec.MsgspecError) as error:
-        raise DamagedFrame(f"{where}: a {FrameKind(kind).name.lower()} frame is damaged ({error})") from error
+        return _unpack_batch(blob) if kind == FrameKind.BATCH else _unpack_said(blob)
+    except (zlib.error, ValueError, RecursionError) as error:
+        raise DamagedFrame(
+            f"{where}: a frame of kind {kind:d} is damaged ({error}): check the disk and move the spool away; "
+            "unacknowledged messages come again"
+        ) from error
+
+
+def _pack_said(body: Tick | Control | Record) -> bytes:
+    said = _encoder.encode(body)
+    return zlib.crc32(said).to_bytes(4, "little") + said
+
+
+def _unpack_said(blob: bytes) -> Tick | Control | Record:
+    if zlib.crc32(blob[4:]).to_bytes(4, "little") != blob[:4]:
+        raise ValueError("its checksum differs")
+    return _decoder.decode(blob[4:])
 
 
 _COLUMNS: tuple[tuple[type, bool], ...] = (  # dtype, and whether neighbours are stored as differences
@@ -137,7 +151,8 @@ def _pack_batch(batch: Batch) -> bytes:
         values: NDArray[Any] = column
         if as_differences:
             values = np.diff(values, prepend=values.dtype.type(0))
-        parts.append(values.view(np.uint8).reshape(len(batch), -1).T.tobytes())
+        planes = np.ascontiguousarray(values).view(np.uint8).reshape(len(batch), values.itemsize)
+        parts.append(planes.T.tobytes())
     return zlib.compress(b"".join(parts), level=1)
 
 

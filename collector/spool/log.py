@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from collector.schema import SELF_LINE
 from collector.spool.frames import EVERY_SHARD, Frame, FrameKind, Record, pack, unpack
 
 INPUTS = (FrameKind.BATCH, FrameKind.TICK, FrameKind.CONTROL)  # what detectors read; records are what they say
 EVERY_KIND = tuple(FrameKind)
+_FOREVER_NS = 2**63 - 1
 
 
 class Log:
@@ -74,10 +76,14 @@ class Log:
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
         return int(row[0]) if row else 0
 
-    def shards(self) -> list[str]:
-        """The lines that have sent readings."""
+    def lines(self) -> list[str]:
+        """The production lines that have sent readings; the collector's own counters are none."""
+        return [shard for shard in self._shards() if not shard.endswith(f"/{SELF_LINE}")]
+
+    def _shards(self) -> list[str]:
         rows = self._connection.execute(
-            "SELECT DISTINCT shard FROM log INDEXED BY log_by_shard WHERE kind != 4 AND shard != ? ORDER BY shard",
+            "SELECT shard FROM log INDEXED BY log_by_shard WHERE kind != 4 AND shard != ?"
+            " UNION SELECT shard FROM shard_state ORDER BY shard",  # a line outlives its evicted readings
             (EVERY_SHARD,),
         )
         return [shard for (shard,) in rows]
@@ -102,14 +108,23 @@ class Log:
         ).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
 
-    def evict(self, up_to: int, limit: int) -> tuple[int, int, int]:
-        """Drops up to `limit` of the oldest frames at or before `up_to`, never a record said about an alert.
+    def evict(
+        self,
+        up_to: int,
+        limit: int,
+        *,
+        kinds: Sequence[FrameKind] = EVERY_KIND,
+        before_ns: int | None = None,
+    ) -> tuple[int, int, int]:
+        """Drops up to `limit` of the oldest frames at or before `up_to`, of `kinds`, older than `before_ns`.
 
-        Returns (frames dropped, from_ns, to_ns).
+        Returns (frames dropped, from_ns, to_ns). The latest version of every record stays in its own table.
         """
+        marks = ",".join("?" * len(kinds))
         rows = self._connection.execute(
-            "SELECT offset, at_ns FROM log WHERE offset <= ? AND kind != ? ORDER BY offset LIMIT ?",
-            (up_to, FrameKind.CONTROL, limit),
+            f"SELECT offset, at_ns FROM log WHERE offset <= ? AND at_ns < ? AND kind IN ({marks})"
+            " ORDER BY offset LIMIT ?",
+            (up_to, before_ns if before_ns is not None else _FOREVER_NS, *kinds, limit),
         ).fetchall()
         if not rows:
             return 0, 0, 0

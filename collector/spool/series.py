@@ -20,6 +20,7 @@ class SeriesCatalog(Mapping[int, Series]):
         self._by_id: dict[int, Series] = {}
         self._ids: dict[Series, int] = {}
         self._unsaved: list[Series] = []
+        self._seen_to = 0  # every series up to this id is known
 
     def id_of(self, series: Series) -> int:
         """The id of a series, registering it when new; a new one belongs inside a transaction."""
@@ -42,12 +43,14 @@ class SeriesCatalog(Mapping[int, Series]):
         for series in self._unsaved:
             self._by_id.pop(self._ids.pop(series), None)
         self._unsaved.clear()
+        self._seen_to = 0
 
     def refresh(self) -> None:
         """Takes in what others have registered since."""
-        newest = max(self._by_id, default=0)
-        for given, body in self._connection.execute("SELECT id, body FROM series WHERE id > ? ORDER BY id", (newest,)):
+        known = "SELECT id, body FROM series WHERE id > ? ORDER BY id"
+        for given, body in self._connection.execute(known, (self._seen_to,)):
             self._keep(int(given), _decoder.decode(body))
+            self._seen_to = int(given)
 
     def __getitem__(self, given: int) -> Series:
         if given not in self._by_id:

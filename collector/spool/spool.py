@@ -6,14 +6,14 @@ written inside one `transaction`. Open one Spool per thread; processes share the
 
 from __future__ import annotations
 
-import errno
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from collector.errors import AndonError
+from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect
+from collector.spool.connection import SpoolError as SpoolError
+from collector.spool.connection import SpoolFull as SpoolFull
 from collector.spool.dead import DeadLetters
 from collector.spool.ledger import Ledger
 from collector.spool.log import Log
@@ -21,8 +21,6 @@ from collector.spool.series import SeriesCatalog
 from collector.spool.state import ShardStates
 
 SCHEMA_VERSION = 1
-_BUSY_S = 30.0
-_PAGE_BYTES = 4096
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, body BLOB NOT NULL UNIQUE);
@@ -53,18 +51,10 @@ CREATE TABLE IF NOT EXISTS ledger (
 """
 
 
-class SpoolError(AndonError):
-    """The spool cannot be used as it is; the sentence says which file and what would mend it."""
-
-
-class SpoolFull(SpoolError):
-    """No room for the append: the disk, or the bound set in site.toml, is reached. Nothing was acknowledged."""
-
-
 class Spool:
     """An open spool file and its parts: `log`, `series`, `states`, `dead`, `ledger`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: SpoolConnection) -> None:
         self.path = path
         self._connection = connection
         self.series = SeriesCatalog(connection)
@@ -83,10 +73,12 @@ class Spool:
         folder_writable = os.access(path.parent, os.W_OK)
         if not folder_writable or (path.exists() and not os.access(path, os.W_OK)):
             raise SpoolError(f"spool {path} cannot be written: give this user write access to {path.parent}")
+        connection = connect(path, max_mb)
         try:
-            connection = _connect(path, max_mb)
-        except sqlite3.Error as error:
-            raise SpoolError(_sentence(path, error)) from error
+            _lay_out(connection)
+        except SpoolError:
+            connection.close()
+            raise
         return cls(path, connection)
 
     def close(self) -> None:
@@ -106,10 +98,6 @@ class Spool:
             yield
             self._connection.execute("COMMIT")
             self.series.saved()
-        except sqlite3.Error as error:
-            self._roll_back()
-            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL if hasattr(error, "sqlite_errorcode") else False
-            raise (SpoolFull if full else SpoolError)(_sentence(self.path, error)) from error
         except BaseException:
             self._roll_back()
             raise
@@ -130,37 +118,20 @@ class Spool:
     def size_bytes(self) -> int:
         """Bytes in use inside the file (free pages not counted)."""
         pages, free = (self._connection.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
-        return int(pages - free) * _PAGE_BYTES
+        return int(pages - free) * PAGE_BYTES
 
 
-def _connect(path: Path, max_mb: float | None) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    if max_mb is not None:
-        connection.execute(f"PRAGMA max_page_count = {max(16, int(max_mb * 1e6 / _PAGE_BYTES))}")
+def _lay_out(connection: SpoolConnection) -> None:
+    """Makes the tables of a new file. Raises SpoolError for a file of another version."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, SCHEMA_VERSION):
-        connection.close()
         raise SpoolError(
-            f"spool {path} was written by another version (schema {version}, this one reads {SCHEMA_VERSION}): "
-            "move the file away or install the version that wrote it"
+            f"spool {connection.path} was written by another version (schema {version}, this one reads "
+            f"{SCHEMA_VERSION}): move the file away or install the version that wrote it"
         )
     if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    return connection
-
-
-def _sentence(path: Path, error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return (
-            f"spool {path} is full ({os.strerror(errno.ENOSPC)} or [spool] max_mb reached): free space or raise max_mb"
-        )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return f"spool {path} is not a sound spool file ({error}): move it away; unacknowledged messages come again"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return f"spool {path} cannot be written ({error}): give this user write access to {path.parent}"
-    return f"spool {path}: {error}"
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")

@@ -1,0 +1,43 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SERVERS := mosquitto influxdb chromium chromium-driver
+
+.PHONY: demo test check bench plant servers clean
+demo: $(VENV)/.demo ## everything in one process; the board on localhost
+	$(BIN)/andon demo $(ARGS)
+
+test: $(VENV)/.dev ## unit, contract and case tests; those with real servers where the servers are there
+	$(BIN)/python -m pytest $(ARGS)
+
+plant: $(VENV)/.dev ## only the tests with real servers
+	$(BIN)/python -m pytest -m plant $(ARGS)
+
+check: $(VENV)/.dev ## style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## figures, three runs each: median and spread
+	$(BIN)/andon bench $(ARGS)
+
+servers: ## the real servers the tests use (Debian, as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVERS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,221 @@
+"""A Sparkplug B payload between its bytes and plain values, both ways.
+
+The schema is the part of Eclipse Tahu's `sparkplug_b.proto` (field numbers and types as there) that carries scalar
+metrics, built in a descriptor pool of its own, so no other user of protobuf in the process can clash with it. Fields it
+leaves out (metadata, properties, data sets, templates, bytes) are passed over when reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+Value = bool | int | float | str
+
+
+class Datatype(IntEnum):
+    """Sparkplug 3.0, section 6.4.16: the scalar data types."""
+
+    UNKNOWN = 0
+    INT8 = 1
+    INT16 = 2
+    INT32 = 3
+    INT64 = 4
+    UINT8 = 5
+    UINT16 = 6
+    UINT32 = 7
+    UINT64 = 8
+    FLOAT = 9
+    DOUBLE = 10
+    BOOLEAN = 11
+    STRING = 12
+    DATETIME = 13
+    TEXT = 14
+
+
+class Metric(NamedTuple):
+    """One metric as sent. `value` is None when null or of a type the schema leaves out; `name` is "" when left out.
+
+    Signed integers travel as unsigned ones: `signed` turns them back once the data type is known.
+    """
+
+    value: Value | None
+    name: str = ""
+    alias: int | None = None
+    timestamp_ms: int | None = None
+    datatype: int = Datatype.UNKNOWN
+    is_null: bool = False
+    is_historical: bool = False
+
+
+class Payload(NamedTuple):
+    """One message's payload; `timestamp_ms` and `seq` are None when left out."""
+
+    timestamp_ms: int | None
+    seq: int | None
+    metrics: Sequence[Metric] = ()
+
+
+class NotSparkplug(ValueError):
+    """The bytes are no Sparkplug B payload."""
+
+
+_NOT_THE_SCHEMA = "not a protobuf message of the Sparkplug B schema: check what the edge node publishes"
+_NOT_UTF8 = "a metric's name or text is not UTF-8: mend the edge node's publisher"
+_BITS: dict[int, int] = {Datatype.INT8: 8, Datatype.INT16: 16, Datatype.INT32: 32, Datatype.INT64: 64}
+_IN_INT = frozenset((Datatype.INT8, Datatype.INT16, Datatype.INT32, Datatype.UINT8, Datatype.UINT16, Datatype.UINT32))
+_FIELD_OF: dict[int, str] = {
+    **dict.fromkeys(_IN_INT, "int_value"),
+    **dict.fromkeys((Datatype.INT64, Datatype.UINT64, Datatype.DATETIME), "long_value"),
+    **dict.fromkeys((Datatype.STRING, Datatype.TEXT), "string_value"),
+    Datatype.FLOAT: "float_value",
+    Datatype.DOUBLE: "double_value",
+    Datatype.BOOLEAN: "boolean_value",
+}
+
+
+def decode(data: bytes) -> Payload:
+    """Reads a payload. Raises NotSparkplug, and nothing else, whatever the bytes are."""
+    wire = _Payload()
+    try:
+        wire.ParseFromString(data)
+        return Payload(
+            timestamp_ms=wire.timestamp if wire.HasField("timestamp") else None,
+            seq=wire.seq if wire.HasField("seq") else None,
+            metrics=tuple(_read(metric) for metric in wire.metrics),
+        )
+    except DecodeError as error:
+        raise NotSparkplug(_NOT_THE_SCHEMA) from error
+    except UnicodeDecodeError as error:
+        raise NotSparkplug(_NOT_UTF8) from error
+
+
+def encode(payload: Payload) -> bytes:
+    """Writes a payload; negative integers go out as Sparkplug's unsigned ones. Raises ValueError on a data type it does
+    not know or a value that does not fit it."""
+    wire = _Payload()
+    if payload.timestamp_ms is not None:
+        wire.timestamp = payload.timestamp_ms
+    if payload.seq is not None:
+        wire.seq = payload.seq
+    for metric in payload.metrics:
+        _write(metric, wire.metrics.add())
+    return bytes(wire.SerializeToString())
+
+
+class Form:
+    """A payload whose metrics are the same every time, filled in anew: `encode` in a quarter of the time."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._wire = _Payload()
+        for metric in metrics:
+            wire = self._wire.metrics.add()
+            _write(metric, wire)
+            wire.ClearField("is_null")
+        self._lines = [(wire, _field_of(metric)) for wire, metric in zip(self._wire.metrics, metrics, strict=True)]
+
+    def encode(self, timestamp_ms: int, seq: int, values: Sequence[Value]) -> bytes:
+        """The payload with `values` in the order of the metrics, all of this time."""
+        self._wire.timestamp = timestamp_ms
+        self._wire.seq = seq
+        for (wire, field), value in zip(self._lines, values, strict=True):
+            wire.timestamp = timestamp_ms
+            setattr(wire, field, _unsigned(value, field))
+        return bytes(self._wire.SerializeToString())
+
+
+def signed(value: Value, datatype: int) -> Value:
+    """The integer a sender meant: two's complement undone for the signed data types, all else unchanged."""
+    bits = _BITS.get(datatype)
+    if bits is None or not isinstance(value, int):
+        return value
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def _read(wire: Any) -> Metric:
+    which = wire.WhichOneof("value")
+    is_null = wire.is_null
+    value = None if which is None or is_null else getattr(wire, which)
+    name = wire.name
+    if isinstance(value, bytes) or isinstance(name, bytes):  # how upb hands over text that is not UTF-8
+        raise NotSparkplug(_NOT_UTF8)
+    alias = wire.alias if wire.HasField("alias") else None
+    stamp_ms = wire.timestamp if wire.HasField("timestamp") else None
+    return Metric(value, name, alias, stamp_ms, wire.datatype, is_null, wire.is_historical)
+
+
+def _write(metric: Metric, wire: Any) -> None:
+    if metric.name:  # a name goes with its data type; an alias stands for both
+        wire.name = metric.name
+        wire.datatype = metric.datatype
+    if metric.alias is not None:
+        wire.alias = metric.alias
+    if metric.timestamp_ms is not None:
+        wire.timestamp = metric.timestamp_ms
+    if metric.is_historical:
+        wire.is_historical = True
+    if metric.value is None:
+        wire.is_null = True
+        return
+    field = _field_of(metric)
+    setattr(wire, field, _unsigned(metric.value, field))
+
+
+def _field_of(metric: Metric) -> str:
+    field = _FIELD_OF.get(metric.datatype)
+    if field is None:
+        raise ValueError(f"metric {metric.name!r}: no data type {metric.datatype} in this schema")
+    return field
+
+
+def _unsigned(value: Value, field: str) -> Value:
+    if isinstance(value, int) and value < 0:
+        return value & (0xFFFFFFFF if field == "int_value" else 0xFFFFFFFFFFFFFFFF)
+    return value
+
+
+def _payload_class() -> Any:
+    """The generated class of `Payload`, from a schema that only this module's pool knows."""
+    kinds = descriptor_pb2.FieldDescriptorProto
+    schema = descriptor_pb2.FileDescriptorProto(name="sparkplug_b.proto", package="andon.sparkplug_b", syntax="proto2")
+    metric = schema.message_type.add(name="Metric")
+    for name, number, kind in (
+        ("name", 1, kinds.TYPE_STRING),
+        ("alias", 2, kinds.TYPE_UINT64),
+        ("timestamp", 3, kinds.TYPE_UINT64),
+        ("datatype", 4, kinds.TYPE_UINT32),
+        ("is_historical", 5, kinds.TYPE_BOOL),
+        ("is_null", 7, kinds.TYPE_BOOL),
+    ):
+        metric.field.add(name=name, number=number, type=kind, label=kinds.LABEL_OPTIONAL)
+    metric.oneof_decl.add(name="value")
+    for name, number, kind in (
+        ("int_value", 10, kinds.TYPE_UINT32),
+        ("long_value", 11, kinds.TYPE_UINT64),
+        ("float_value", 12, kinds.TYPE_FLOAT),
+        ("double_value", 13, kinds.TYPE_DOUBLE),
+        ("boolean_value", 14, kinds.TYPE_BOOL),
+        ("string_value", 15, kinds.TYPE_STRING),
+    ):
+        metric.field.add(name=name, number=number, type=kind, label=kinds.LABEL_OPTIONAL, oneof_index=0)
+    payload = schema.message_type.add(name="Payload")
+    payload.field.add(name="timestamp", number=1, type=kinds.TYPE_UINT64, label=kinds.LABEL_OPTIONAL)
+    payload.field.add(
+        name="metrics",
+        number=2,
+        type=kinds.TYPE_MESSAGE,
+        type_name=".andon.sparkplug_b.Metric",
+        label=kinds.LABEL_REPEATED,
+    )
+    payload.field.add(name="seq", number=3, type=kinds.TYPE_UINT64, label=kinds.LABEL_OPTIONAL)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(schema)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("andon.sparkplug_b.Payload"))
+
+
+_Payload = _payload_class()

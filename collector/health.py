@@ -1,0 +1,80 @@
+"""The collector's own counters, kept per process and written into the log as readings of the line `_self`.
+
+Every failure has a name and a counter here; one log line per change of state, none while healthy.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from threading import Lock
+
+from collector.config import Site
+from collector.readings import NS_PER_S, Equipment, Kind, Reading, Series
+from collector.schema import SELF_LINE
+
+log = logging.getLogger(__name__)
+
+_REPORT_EVERY_NS = 30 * NS_PER_S
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since start; `readings` turns them into readings. Its own lock, since sinks and ingest both count."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    _due_ns: int = 0
+    _down: set[str] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, name: str, amount: int = 1) -> None:
+        with self._lock:
+            self.counts[name] = self.counts.get(name, 0) + amount
+
+    def stored(self, readings: int, dead: int, gaps: int) -> None:
+        self.add("readings_stored", readings)
+        self.add("dead_lettered", dead)
+        self.add("gaps_found", gaps)
+        if self._recovers("spool"):
+            log.warning("spool.available")
+
+    def spool_full(self, reason: str) -> None:
+        self.add("spool_full")
+        if self._fails("spool"):
+            log.error("spool.full reason=%r; nothing is acknowledged until there is room", reason)
+
+    def sink_down(self, name: str, reason: str) -> None:
+        self.add("sink_unavailable")
+        if self._fails(name):
+            log.warning("sink.unavailable sink=%s reason=%r", name, reason)
+
+    def sink_up(self, name: str, rows: int) -> None:
+        self.add("rows_delivered", rows)
+        if self._recovers(name):
+            log.warning("sink.available sink=%s", name)
+
+    def due(self, site: Site, now_ns: int) -> list[Reading]:
+        """Every counter as one reading at `now_ns` when it is time again (every 30 s), else nothing."""
+        if now_ns < self._due_ns:
+            return []
+        self._due_ns = now_ns + _REPORT_EVERY_NS
+        return self._readings(site, now_ns)
+
+    def _readings(self, site: Site, at_ns: int) -> list[Reading]:
+        place = Equipment(site.enterprise, site.name, line=SELF_LINE, cell="collector")
+        with self._lock:
+            counted = sorted(self.counts.items())
+        return [Reading(Series(place, name, kind=Kind.COUNTER), at_ns, float(value)) for name, value in counted]
+
+    def _fails(self, what: str) -> bool:
+        """True the first time since it last worked."""
+        with self._lock:
+            first = what not in self._down
+            self._down.add(what)
+            return first
+
+    def _recovers(self, what: str) -> bool:
+        with self._lock:
+            was_down = what in self._down
+            self._down.discard(what)
+            return was_down

@@ -1,0 +1,107 @@
+"""The SQLite connection of a spool: every error wears the sentence a person can act on, whoever reads or writes.
+
+Opened by `collector.spool.spool`, used by the parts of a Spool as an ordinary `sqlite3.Connection`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from collector.errors import AndonError
+
+PAGE_BYTES = 4096
+_BUSY_S = 30.0
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SpoolError(AndonError):
+    """The spool cannot be used as it is; the sentence says which file and what would mend it."""
+
+
+class SpoolFull(SpoolError):
+    """No room for the append: the disk, or the bound set in site.toml, is reached. Nothing was acknowledged."""
+
+
+class SpoolConnection(sqlite3.Connection):
+    """A connection whose cursors raise SpoolError (SpoolFull where there is no room) instead of sqlite3's errors."""
+
+    path: Path
+
+    def execute(self, *args: Any) -> _Cursor:
+        return _Cursor(self).execute(*args)
+
+    def executemany(self, *args: Any) -> _Cursor:
+        return _Cursor(self).executemany(*args)
+
+
+class _Cursor(sqlite3.Cursor):
+    """Rows are fetched while SQLite still reads, so fetching can meet a damaged page as well."""
+
+    connection: SpoolConnection
+
+    def execute(self, *args: Any) -> _Cursor:
+        self._told(super().execute, *args)
+        return self
+
+    def executemany(self, *args: Any) -> _Cursor:
+        self._told(super().executemany, *args)
+        return self
+
+    def fetchone(self) -> Any:
+        return self._told(super().fetchone)
+
+    def fetchall(self) -> list[Any]:
+        return self._told(super().fetchall)
+
+    def __next__(self) -> Any:
+        return self._told(super().__next__)
+
+    def _told(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return act(*args, **kwargs)
+        except sqlite3.Error as error:
+            raise spool_error(self.connection.path, error) from error
+
+
+def connect(path: Path, max_mb: float | None) -> SpoolConnection:
+    """A connection in WAL mode that waits for other writers and syncs every commit. Raises SpoolError."""
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SpoolConnection
+        )
+    except sqlite3.Error as error:
+        raise spool_error(path, error) from error
+    connection.path = path
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if max_mb is not None:
+            connection.execute(f"PRAGMA max_page_count = {max(16, int(max_mb * 1e6 / PAGE_BYTES))}")
+    except SpoolError:
+        connection.close()
+        raise
+    return connection
+
+
+def spool_error(path: Path, error: sqlite3.Error) -> SpoolError:
+    """What an error of SQLite means for the file at `path`, and what would mend it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest tells where inside SQLite
+    if code == sqlite3.SQLITE_FULL:
+        return SpoolFull(
+            f"spool {path} is full ({os.strerror(errno.ENOSPC)} or [spool] max_mb reached): free space or raise max_mb"
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return SpoolError(
+            f"spool {path} is not a sound spool file ({error}): move it away; unacknowledged messages come again"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return SpoolError(f"spool {path} cannot be written ({error}): give this user write access to {path.parent}")
+    return SpoolError(f"spool {path}: {error}")
