@@ -7,12 +7,16 @@ Input: what a method scored at an instant, and what people did (`apply_control`)
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from math import isnan
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from collector.config import Name, NotNegative, Section
+from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
+from collector.spool.frames import Action, Control
 
 
 class State(StrEnum):
@@ -67,6 +71,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     fired_at_ns: int = 0
     clear_since_ns: int = 0
     resolved_at_ns: int = 0
+    changed_at_ns: int = 0
     acked_by: str = ""
     acked_at_ns: int = 0
     shelved_by: str = ""
@@ -85,4 +90,129 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def alert_id(self) -> str:
         """This occurrence: the key and the second it became active."""
-        return f"{self.key}@{self.active_at_ns // 1_000_000_000}"
+        return f"{self.key}@{self.active_at_ns // NS_PER_S}"
+
+    @property
+    def is_open(self) -> bool:
+        """Raised and not yet cleared, whoever may see it."""
+        return self.state in OPEN
+
+    @property
+    def wants_attention(self) -> bool:
+        """Somebody still has to do or acknowledge something."""
+        return self.state in (State.UNACKED, State.ACKED, State.RTN_UNACKED)
+
+
+OPEN = frozenset({State.UNACKED, State.ACKED, State.SHELVED, State.SUPPRESSED})
+
+
+class Observation(NamedTuple):
+    """What a method says of one subject at an instant. `hidden_by` is why nobody should be told now, `""` if nothing.
+
+    `score` NaN is "nothing known": it neither raises nor clears.
+    """
+
+    at_ns: int
+    score: float
+    value: float | None = None
+    expected: float | None = None
+    hidden_by: str = ""
+    cause_key: str = ""
+
+
+def advance(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
+    """The alert after one observation. A fresh subject starts from an alert in state NORMAL; time must not run back.
+
+    Level-triggered: raised while the score is 1 or more, cleared when it has been less for `keep_firing_for_s`.
+    """
+    if isnan(seen.score):
+        return _unhide(_hide(alert, seen), seen)
+    active = seen.score >= 1.0
+    if alert.state in (State.NORMAL, State.RTN_UNACKED):
+        return _become_active(rule, alert, seen) if active else alert
+    measured = replace(alert, value=seen.value, expected=seen.expected, score=seen.score)
+    if not active:
+        return _become_clear(rule, measured, seen)
+    measured = replace(measured, clear_since_ns=0, peak_score=max(alert.peak_score, seen.score))
+    if alert.state is State.PENDING:
+        return _fire_when_due(rule, measured, seen)
+    return _unhide(_hide(measured, seen), seen)
+
+
+def apply_control(alert: Alert, control: Control) -> Alert:
+    """The alert after a person's action. Acknowledging a cleared alert ends it; an ended one takes comments."""
+    said = replace(
+        alert, comments=(*alert.comments, Comment(control.who, control.at_ns, control.text or control.action))
+    )
+    said = replace(said, changed_at_ns=max(alert.changed_at_ns, control.at_ns))
+    if control.action is Action.ACK and alert.state in (*OPEN, State.RTN_UNACKED):
+        acked = replace(said, acked_by=control.who, acked_at_ns=control.at_ns)
+        after = {State.UNACKED: State.ACKED, State.RTN_UNACKED: State.NORMAL}
+        return replace(acked, state=after.get(alert.state, alert.state))
+    if control.action is Action.SHELVE and alert.is_open:
+        return replace(said, state=State.SHELVED, shelved_by=control.who, shelved_until_ns=control.until_ns)
+    if control.action is Action.UNSHELVE and alert.state is State.SHELVED:
+        return replace(said, state=_shown(alert), shelved_until_ns=0)
+    return said
+
+
+def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
+    fresh = Alert(
+        key=alert.key,
+        kind=alert.kind,
+        subject=alert.subject,
+        shard=alert.shard,
+        series=alert.series,
+        severity=rule.severity,
+        active_at_ns=seen.at_ns,
+        changed_at_ns=seen.at_ns,
+        value=seen.value,
+        expected=seen.expected,
+        score=seen.score,
+        peak_score=seen.score,
+        consequence=rule.consequence,
+        response=rule.response,
+    )
+    return _fire_when_due(rule, fresh, seen)
+
+
+def _fire_when_due(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
+    if seen.at_ns - alert.active_at_ns < rule.for_s * NS_PER_S:
+        return alert
+    return _hide(replace(alert, state=State.UNACKED, fired_at_ns=seen.at_ns, changed_at_ns=seen.at_ns), seen)
+
+
+def _become_clear(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
+    if alert.state is State.PENDING:
+        return replace(alert, state=State.NORMAL, resolved_at_ns=seen.at_ns, changed_at_ns=seen.at_ns)
+    since_ns = alert.clear_since_ns or seen.at_ns
+    if seen.at_ns - since_ns < rule.keep_firing_for_s * NS_PER_S:
+        return _unhide(_hide(replace(alert, clear_since_ns=since_ns), seen), seen)
+    nobody_saw_it = alert.state is State.UNACKED
+    state = State.RTN_UNACKED if nobody_saw_it else State.NORMAL
+    return replace(alert, state=state, clear_since_ns=since_ns, resolved_at_ns=seen.at_ns, changed_at_ns=seen.at_ns)
+
+
+def _hide(alert: Alert, seen: Observation) -> Alert:
+    if not seen.hidden_by or alert.state not in (State.UNACKED, State.ACKED):
+        return alert
+    return replace(
+        alert,
+        state=State.SUPPRESSED,
+        suppressed_by=seen.hidden_by,
+        cause_key=seen.cause_key,
+        changed_at_ns=seen.at_ns,
+    )
+
+
+def _unhide(alert: Alert, seen: Observation) -> Alert:
+    design_lifted = alert.state is State.SUPPRESSED and not seen.hidden_by
+    shelf_expired = alert.state is State.SHELVED and seen.at_ns >= alert.shelved_until_ns
+    if not (design_lifted or shelf_expired):
+        return alert
+    shown = replace(alert, state=_shown(alert), suppressed_by="", cause_key="", changed_at_ns=seen.at_ns)
+    return replace(shown, fired_at_ns=seen.at_ns) if design_lifted and not alert.acked_by else shown
+
+
+def _shown(alert: Alert) -> State:
+    return State.ACKED if alert.acked_by else State.UNACKED

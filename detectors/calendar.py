@@ -69,6 +69,21 @@ class Calendar:
         spans = itertools.pairwise(edges)
         return sum(end - start for start, end in spans if self.planned_stop(line, start) is None) / NS_PER_S
 
+    def planned_from_ns(self, line: str, at_ns: int, not_before_ns: int) -> int:
+        """The instant since which production has been planned without a break up to `at_ns`.
+
+        `not_before_ns` where it has been planned all along since then; `at_ns` itself where it is not planned now.
+        """
+        if not self._shifts and not self._stops:
+            return not_before_ns
+        edges = sorted({not_before_ns, *self._edges(line, not_before_ns, at_ns)})
+        since_ns = at_ns
+        for edge in reversed([*edges, at_ns]):
+            if self.planned_stop(line, edge) is not None:
+                break
+            since_ns = edge
+        return since_ns
+
     def _edges(self, line: str, from_ns: int, to_ns: int) -> list[int]:
         edges = [edge for of_line, start, end, _ in self._stops if of_line in ("*", line) for edge in (start, end)]
         day, last = self._local_day(from_ns), self._local_day(to_ns)
@@ -78,7 +93,7 @@ class Calendar:
         return [edge for edge in edges if from_ns < edge < to_ns]
 
     def _local_day(self, at_ns: int) -> dt.date:
-        return dt.datetime.fromtimestamp(at_ns / NS_PER_S, self._zone).date()
+        return dt.datetime.fromtimestamp(at_ns // NS_PER_S, self._zone).date()
 
     def _stretches_of_day(self, line: str, day: dt.date) -> tuple[tuple[int, int], ...] | None:
         """Planned stretches that touch a local day, None when the line has no shifts at all."""
@@ -103,12 +118,17 @@ def calendar_of(document: Document, timezone: str) -> Calendar:
         for day in shift.days:
             if day not in _DAYS:
                 raise ConfigError(f"{document.path}: `shift[{i}].days`: no day {day!r}; days are {', '.join(_DAYS)}")
+    stops = document.sections("planned_stop", PlannedStop)
     try:
-        return Calendar(timezone, shifts, document.sections("planned_stop", PlannedStop))
-    except (ZoneInfoNotFoundError, ValueError) as error:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(
             f"{document.path}: `site.timezone`: no time zone {timezone!r}; write an IANA name such as Asia/Shanghai"
         ) from error
+    for i, stop in enumerate(stops):
+        if _utc_ns(stop.end, zone) <= _utc_ns(stop.start, zone):
+            raise ConfigError(f"{document.path}: `planned_stop[{i}].end`: it is not after `start`; correct the times")
+    return Calendar(timezone, shifts, stops)
 
 
 def _utc_ns(moment: dt.datetime, zone: ZoneInfo) -> int:

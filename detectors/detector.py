@@ -7,7 +7,7 @@ ticks, never from a clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.readings import Batch, Quality, Series
+from collector.readings import Batch, Kind, Quality, Series
 from detectors.calendar import Calendar
 
 Evidence = dict[str, float | str | bool]
@@ -97,62 +97,77 @@ class Detector(Protocol):
     def restore(self, state: bytes) -> None: ...
 
 
-class Statistic(Protocol):
-    """What PerSeries needs of one series' memory: a mutable msgspec struct with these methods."""
+class Memory(Protocol):
+    """What a Statistic keeps of one series: a mutable msgspec struct of bounded size."""
 
-    last_ns: int
+    last_ns: int  # the newest reading; PerSeries sets it after each update
 
-    def update(self, at_ns: int, value: float) -> Point:
+
+M = TypeVar("M", bound=Memory)
+
+
+class Statistic(Protocol[M]):
+    """One series' judge: settings and formulas. What it learns is in the memory, so a restore keeps new settings."""
+
+    def start(self, series: Series) -> M:
+        """The memory of a series never seen before."""
+        ...
+
+    def update(self, series: Series, memory: M, at_ns: int, value: float) -> Point:
         """Scores one reading, then learns from it."""
         ...
 
-    def passed(self, at_ns: int) -> Point | None:
-        """What time alone says, None when it says nothing."""
+    def passed(self, series: Series, memory: M, at_ns: int) -> Point | None:
+        """What time alone says, None when it says nothing; changes no memory."""
         ...
 
-    def explain(self, at_ns: int) -> Evidence: ...
+    def explain(self, series: Series, memory: M, at_ns: int) -> Evidence: ...
 
 
-S = TypeVar("S", bound=Statistic)
+class PerSeries(Generic[M]):
+    """A Detector from a statistic kept for every series of the given kinds that it meets.
 
-
-class PerSeries(Generic[S]):
-    """A Detector from a statistic kept for every series it meets.
-
-    `start(series)` makes the memory of a new series; `kind` is that memory's struct type, for restoring.
+    `memory` is the struct type the statistic keeps; series of other kinds are passed over.
     """
 
-    def __init__(self, kind: type[S], start: Callable[[Series], S], context: Context) -> None:
-        self._start = start
+    def __init__(self, statistic: Statistic[M], memory: type[M], context: Context, kinds: frozenset[Kind]) -> None:
+        self._statistic = statistic
         self._context = context
-        self._memory: dict[int, S] = {}
-        self._decoder = msgspec.msgpack.Decoder(dict[int, kind])  # type: ignore[valid-type]
+        self._kinds = kinds
+        self._memories: dict[int, M] = {}
+        self._decoder = msgspec.msgpack.Decoder(dict[int, memory])  # type: ignore[valid-type]
 
     def score(self, batch: Batch) -> Scores:
         rows: list[tuple[int, int, Point]] = []
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
         columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
-        for series, at_ns, value in zip(*columns, strict=True):
-            memory = self._memory.get(series)
+        for series_id, at_ns, value in zip(*columns, strict=True):
+            series = self._context.series[series_id]
+            if series.kind not in self._kinds:
+                continue
+            memory = self._memories.get(series_id)
             if memory is None:
-                memory = self._memory[series] = self._start(self._context.series[series])
+                memory = self._memories[series_id] = self._statistic.start(series)
             if at_ns > memory.last_ns:
-                rows.append((series, at_ns, memory.update(at_ns, value)))
+                rows.append((series_id, at_ns, self._statistic.update(series, memory, at_ns, value)))
                 memory.last_ns = at_ns
         return as_scores(rows)
 
     def tick(self, at_ns: int) -> Scores:
-        said = ((series, memory.passed(at_ns)) for series, memory in self._memory.items())
-        return as_scores([(series, at_ns, point) for series, point in said if point is not None])
+        said = (
+            (series_id, self._statistic.passed(self._context.series[series_id], memory, at_ns))
+            for series_id, memory in self._memories.items()
+        )
+        return as_scores([(series_id, at_ns, point) for series_id, point in said if point is not None])
 
     def subject(self, series: Series) -> str:
         return series.name
 
     def explain(self, series: int, at_ns: int) -> Evidence:
-        return self._memory[series].explain(at_ns)
+        return self._statistic.explain(self._context.series[series], self._memories[series], at_ns)
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(self._memory)
+        return msgspec.msgpack.encode(self._memories)
 
     def restore(self, state: bytes) -> None:
-        self._memory = self._decoder.decode(state)
+        self._memories = self._decoder.decode(state)

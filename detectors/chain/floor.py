@@ -1,0 +1,152 @@
+"""What the floor says of the chain as of an instant: stocks, use, line ratios and open alerts (Floor).
+
+FloorHistory keeps just enough of the past that an answer depends only on the instant asked for, not on how far the log
+had been written by then. `run` feeds it; `exposure` reads the Floor.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+
+import msgspec
+
+from collector.readings import NS_PER_S
+from detectors.alerts import Alert
+from detectors.chain.network import Network
+
+SHORTAGE = "shortage"
+OUTPUT_DROP = "output_drop"
+SILENT = "silent"
+KINDS = frozenset({SHORTAGE, OUTPUT_DROP, SILENT})
+
+_S_PER_D = 86_400.0
+_SAID_AFTER_NS = 60 * NS_PER_S  # a band is said at most this long after its instant; younger ones may still be unsaid
+_FRESH_NS = 240 * NS_PER_S  # an older band says nothing of now
+_KEPT_NS = 2 * _FRESH_NS
+
+Place = tuple[str, str]  # (node, material)
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Live facts by (node, material) and by node; what is absent was not measured. `alerts` are those that are open."""
+
+    stock: Mapping[Place, float] = field(default_factory=dict)
+    use_per_d: Mapping[Place, float] = field(default_factory=dict)
+    line_ratio: Mapping[str, float] = field(default_factory=dict)  # measured output / expected output, 0 to 1
+    alerts: tuple[Alert, ...] = ()
+
+
+class Band(msgspec.Struct, frozen=True):
+    """What a method measured of a series of a line (`site/line`): a time to empty in s, or a rate and the expected."""
+
+    method: str
+    line: str
+    series: str
+    at_ns: int
+    value: float
+    expected: float
+
+
+class Past(msgspec.Struct):
+    """The recent values of one series, in order of time."""
+
+    at_ns: list[int] = []
+    values: list[float] = []
+
+    def note(self, at_ns: int, value: float) -> None:
+        place = bisect_right(self.at_ns, at_ns)
+        if place and self.at_ns[place - 1] == at_ns:
+            self.values[place - 1] = value
+            return
+        self.at_ns.insert(place, at_ns)
+        self.values.insert(place, value)
+
+    def as_of(self, at_ns: int) -> tuple[int, float] | None:
+        """The newest (instant, value) not after `at_ns`."""
+        place = bisect_right(self.at_ns, at_ns)
+        return (self.at_ns[place - 1], self.values[place - 1]) if place else None
+
+    def forget_before(self, at_ns: int) -> None:
+        """Drops what an answer at or after `at_ns` cannot need."""
+        place = max(0, bisect_right(self.at_ns, at_ns) - 1)
+        del self.at_ns[:place], self.values[:place]
+
+
+class FloorHistory(msgspec.Struct):
+    """Stock readings, times to empty (s) and line ratios by series name, over the last minutes."""
+
+    stock: dict[str, Past] = {}
+    empty_in_s: dict[str, Past] = {}
+    ratio: dict[str, Past] = {}
+    line: dict[str, str] = {}  # `site/line` of the output series
+
+    def note_stock(self, series: str, at_ns: int, value: float) -> None:
+        self.stock.setdefault(series, Past()).note(at_ns, value)
+
+    def note_band(self, band: Band) -> None:
+        if band.method == SHORTAGE:
+            self.empty_in_s.setdefault(band.series, Past()).note(band.at_ns, band.value)
+        elif band.method == OUTPUT_DROP:
+            self.line[band.series] = band.line
+            self.ratio.setdefault(band.series, Past()).note(band.at_ns, _ratio(band.value, band.expected))
+
+    def forget_before(self, at_ns: int) -> None:
+        """Drops what no answer at or after `at_ns` needs."""
+        for pasts in (self.stock, self.empty_in_s, self.ratio):
+            for past in pasts.values():
+                past.forget_before(at_ns - _KEPT_NS)
+
+    def as_of(self, network: Network, at_ns: int, alerts: tuple[Alert, ...]) -> Floor:
+        """The floor at `at_ns` with these alerts open."""
+        stock: dict[Place, float] = {}
+        use_per_d: dict[Place, float] = {}
+        raised = {alert.series: alert for alert in alerts if alert.kind == SHORTAGE}
+        for series, of in network.by_series.items():
+            seen = self.stock.get(series, Past()).as_of(at_ns)
+            if seen is not None:
+                stock[of.node, of.material] = seen[1]
+            use = self._use_per_d(series, at_ns, raised.get(series))
+            if use is not None:
+                use_per_d[of.node, of.material] = use
+        return Floor(stock, use_per_d, self._line_ratios(network, at_ns, alerts), alerts)
+
+    def _use_per_d(self, series: str, at_ns: int, alert: Alert | None) -> float | None:
+        """Units a day, from what was on hand when a time to empty was said; the newer of band and alert decides."""
+        said = self._fresh(self.empty_in_s, series, at_ns)
+        if alert is not None and alert.value is not None and (said is None or said[0] < alert.changed_at_ns):
+            said = (alert.changed_at_ns, alert.value)
+        then = self.stock.get(series, Past()).as_of(said[0]) if said else None
+        if said is None or then is None or not (then[1] > 0 and said[1] > 0 and isfinite(said[1])):
+            return None
+        return then[1] * _S_PER_D / said[1]
+
+    def _line_ratios(self, network: Network, at_ns: int, alerts: tuple[Alert, ...]) -> dict[str, float]:
+        """Per node the lowest ratio of its line's output series: the alert's own until a newer band was said."""
+        said: dict[str, tuple[int, float, str]] = {}
+        for series in self.ratio:
+            seen = self._fresh(self.ratio, series, at_ns)
+            if seen is not None:
+                said[series] = (*seen, self.line[series])
+        for alert in alerts:
+            if alert.kind == OUTPUT_DROP and said.get(alert.series, (0,))[0] < alert.changed_at_ns:
+                said[alert.series] = (alert.changed_at_ns, _ratio(alert.value, alert.expected), alert.shard)
+        ratios: dict[str, float] = {}
+        for _, ratio, line in said.values():
+            node = network.by_equipment.get(line)
+            if node is not None:
+                ratios[node.name] = min(ratio, ratios.get(node.name, 1.0))
+        return ratios
+
+    @staticmethod
+    def _fresh(pasts: dict[str, Past], series: str, at_ns: int) -> tuple[int, float] | None:
+        seen = pasts.get(series, Past()).as_of(at_ns - _SAID_AFTER_NS)
+        return seen if seen and at_ns - seen[0] <= _FRESH_NS else None
+
+
+def _ratio(value: float | None, expected: float | None) -> float:
+    """Measured over expected output, 0 to 1; 0 when nothing was measured or expected."""
+    return min(1.0, max(0.0, value / expected)) if value and expected else 0.0

@@ -1,0 +1,76 @@
+"""The chain as it stands on the floor, and the variants of it that `exposure` asks about.
+
+Pure: each function takes a Network and returns another, or a number about it.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from msgspec.structs import replace
+
+from collector.readings import NS_PER_S
+from detectors.chain.floor import Floor
+from detectors.chain.network import Network, Stock
+
+_NS_PER_D = 86_400 * NS_PER_S
+
+
+def on_the_floor(network: Network, floor: Floor, at_ns: int) -> Network:
+    """The network with its stocks as they are at `at_ns`: live readings, measured use, deliveries that come in time."""
+    return with_stocks(network, tuple(_live(network, stock, floor, at_ns) for stock in network.stocks))
+
+
+def days_of_supply_d(network: Network, stock: Stock) -> float:
+    """How long a stock lasts when nothing arrives, at its own use or else the planned; infinite when none is used."""
+    use_per_d = stock.use_per_d or network.planned_use_per_d(stock)
+    return stock.on_hand / use_per_d if use_per_d else inf
+
+
+def in_planned_units(live: Network) -> Network:
+    """Stocks restated so that at the planned rate each lasts as long as it does at the measured one."""
+    restated = []
+    for stock in live.stocks:
+        planned_per_d = live.planned_use_per_d(stock)
+        measured = bool(stock.use_per_d and planned_per_d)
+        restated.append(replace(stock, on_hand=stock.on_hand * planned_per_d / stock.use_per_d) if measured else stock)
+    return with_stocks(live, tuple(restated))
+
+
+def slowed(network: Network, name: str, ratio: float) -> Network:
+    """The chain with one line at a ratio of its planned rate."""
+    nodes = tuple(
+        replace(node, capacity_per_d=ratio * network.planned_per_d[name]) if node.name == name else node
+        for node in network.nodes
+    )
+    return Network(nodes, network.arcs, network.stocks, network.mitigations)
+
+
+def serving_only(network: Network, name: str) -> Network:
+    """The chain with `name` as its only buyer. What a maker has in finished stock does not keep it running."""
+    planned_per_d = network.planned_per_d[name]
+    nodes = tuple(
+        replace(node, demand_per_d=planned_per_d if node.name == name else 0.0, value_per_d=0.0)
+        for node in network.nodes
+    )
+    sells = bool(network.by_name[name].demand_per_d)
+    stocks = tuple(s for s in network.stocks if s.node != name or sells or network.is_input(s))
+    return Network(nodes, network.arcs, stocks)
+
+
+def with_stocks(network: Network, stocks: tuple[Stock, ...]) -> Network:
+    return Network(network.nodes, network.arcs, stocks, network.mitigations)
+
+
+def _live(network: Network, stock: Stock, floor: Floor, at_ns: int) -> Stock:
+    place = (stock.node, stock.material)
+    seen = replace(
+        stock,
+        on_hand=max(0.0, floor.stock.get(place, stock.on_hand)),
+        use_per_d=floor.use_per_d.get(place, stock.use_per_d),
+    )
+    for receipt in sorted(stock.in_transit, key=lambda receipt: receipt.due_ns):
+        due_d = (receipt.due_ns - at_ns) / _NS_PER_D
+        if 0 < due_d <= days_of_supply_d(network, seen):
+            seen = replace(seen, on_hand=seen.on_hand + receipt.quantity)
+    return seen

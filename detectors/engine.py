@@ -1,0 +1,91 @@
+"""The one loop of detection: log -> methods -> alerts -> one commit, the same on one machine and on a fleet.
+
+`run_shard` reads a line's frames, lets pure `ShardLogic` say what follows, and commits position, state and records
+together. The three seams (`ShardLog`, `StateStore`, `RecordSink`) are one spool file and one transaction here
+(`SpoolShards`); a fleet gives them others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from collector.spool.frames import Frame, Record
+from collector.spool.log import INPUTS
+from collector.spool.spool import Spool
+from collector.spool.state import ShardState
+
+FRAMES_PER_COMMIT = 200
+
+
+class Said(NamedTuple):
+    """A record and the deterministic id under which saying it twice is saying it once."""
+
+    said_as: str
+    record: Record
+
+
+class ShardLogic(Protocol):
+    """Pure: no clock, no randomness, no input or output. The same frames give the same records."""
+
+    version: int
+
+    def apply(self, frames: Sequence[Frame]) -> list[Said]: ...
+    def snapshot(self) -> bytes: ...
+    def restore(self, state: bytes, version: int) -> None: ...
+
+
+class ShardLog(Protocol):
+    def read(self, shard: str, after: int) -> list[Frame]: ...
+
+
+class StateStore(Protocol):
+    def load(self, shard: str) -> ShardState: ...
+
+    def commit(self, shard: str, after: ShardState, expected_rev: int) -> int:
+        """Makes the state and all records emitted since durable together. Raises Fenced."""
+        ...
+
+
+class RecordSink(Protocol):
+    def emit(self, shard: str, said: Said) -> None: ...
+
+
+def run_shard(shard: str, logic: ShardLogic, log: ShardLog, states: StateStore, sink: RecordSink) -> int:
+    """Deals with what is new in one line's log; returns how many frames that was.
+
+    `logic` must stand where `states` stands. Raises Fenced when somebody else moved the line meanwhile.
+    """
+    before = states.load(shard)
+    frames = log.read(shard, before.offset)
+    if not frames:
+        return 0
+    for said in logic.apply(frames):
+        sink.emit(shard, said)
+    after = ShardState(frames[-1].offset, before.rev + 1, logic.version, logic.snapshot())
+    states.commit(shard, after, expected_rev=before.rev)
+    return len(frames)
+
+
+class SpoolShards:
+    """Log, state store and record sink of all lines in one spool: what is emitted waits for its `commit`."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._waiting: list[tuple[str, Said]] = []
+
+    def read(self, shard: str, after: int) -> list[Frame]:
+        return self._spool.log.read(after, FRAMES_PER_COMMIT, shard=shard, kinds=INPUTS)
+
+    def load(self, shard: str) -> ShardState:
+        return self._spool.states.load(shard)
+
+    def emit(self, shard: str, said: Said) -> None:
+        self._waiting.append((shard, said))
+
+    def commit(self, shard: str, after: ShardState, expected_rev: int) -> int:
+        waiting, self._waiting = self._waiting, []
+        with self._spool.transaction():
+            for of_shard, said in waiting:
+                self._spool.log.say(of_shard, said.said_as, said.record)
+            return self._spool.states.commit(shard, after.offset, after.version, after.body, expected_rev)

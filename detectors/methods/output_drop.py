@@ -1,0 +1,208 @@
+"""Output drop: a line makes less than it usually makes, or nothing at all.
+
+Input: COUNTER series. Two rules share one score. The *rate* rule compares the rate of the last `window_s` with the
+band learned from earlier windows of running; the *stop* rule compares the time since the last count with the usual time
+between counts, and needs no full window. A stop restarts the window, so the rate speaks of running only (performance,
+not availability: ISO 22400-2). Output: value and band in units per hour.
+
+Only planned time counts: after a planned stop the line gets `start_up_s`; within one the score may stand at a stop,
+which the engine suppresses. A series that reports on events shows a stop by its silence, at ticks; one that reports
+periodically shows it by a constant value, and its silence is NaN: unknown.
+
+Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); counter
+resets as in Prometheus' `rate`. It fails for a line whose takt changes by more than the band with every product (split
+the series by product), for a slow drift, which the band follows after half of its memory, and in its first windows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import msgspec
+
+from collector.config import NotNegative, Positive, Section
+from collector.readings import NS_PER_S, Kind, Series
+from detectors.calendar import Calendar
+from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.quantile import median, quantile
+
+_SLOTS = 12  # a window's resolution
+_WINDOWS = 240  # remembered, one a slot: 20 windows' worth of running
+_WINDOWS_TO_LEARN = 12
+_INTERVALS = 64  # remembered
+_INTERVALS_TO_LEARN = 10
+_SIGMAS = 4.0  # of the band's half width, from MAD
+_PLAUSIBLE = 3.0  # a jump above this many times the band's top is not production
+
+
+class Options(Section, frozen=True, kw_only=True):
+    """`stop_intervals` usual intervals without a count are a stop; `window_s` should hold five times as many.
+
+    `tolerance_ratio`: the least half width of the band, as a share of its middle. `start_up_s`: from the end of a
+    planned stop to the first count. `unknown_after_s`: a periodic series this long without a reading is unknown;
+    a third of the window if not given.
+    """
+
+    window_s: Positive = 300.0
+    stop_intervals: Annotated[float, msgspec.Meta(ge=2)] = 5.0
+    tolerance_ratio: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.2
+    start_up_s: NotNegative = 60.0
+    unknown_after_s: Positive | None = None
+
+
+class Output(msgspec.Struct):
+    """What is kept of one counter. Rates are in units per s; NaN is not learned yet."""
+
+    last_ns: int = 0
+    value: float = NAN
+    count_ns: int = 0  # the last count
+    from_ns: int = 0  # the window speaks of nothing before this instant
+    slot: int = 0  # number of the newest slot since 1970
+    slots: list[float] = msgspec.field(default_factory=lambda: [0.0] * _SLOTS)  # units; the newest is last
+    intervals_s: list[float] = []
+    stop_s: float = NAN  # planned time without a count that is a stop
+    windows: list[float] = []  # their rates
+    low: float = NAN
+    mid: float = NAN
+    high: float = NAN
+
+
+def build(options: Options, context: Context) -> PerSeries[Output]:
+    return PerSeries(OutputDrop(options, context.calendar), Output, context, frozenset({Kind.COUNTER}))
+
+
+class OutputDrop:
+    def __init__(self, options: Options, calendar: Calendar) -> None:
+        self._options = options
+        self._calendar = calendar
+        self._slot_ns = int(options.window_s * NS_PER_S / _SLOTS)
+        self._unknown_ns = int((options.unknown_after_s or options.window_s / 3) * NS_PER_S)
+
+    def start(self, series: Series) -> Output:
+        return Output()
+
+    def update(self, series: Series, memory: Output, at_ns: int, value: float) -> Point:
+        if memory.last_ns == 0:
+            memory.value, memory.slot = value, at_ns // self._slot_ns
+            memory.count_ns = memory.from_ns = at_ns
+            return Point()
+        usual_from_ns, last_slot, interval_s = memory.from_ns, memory.slot, (at_ns - memory.count_ns) / NS_PER_S
+        units = _units(memory, at_ns, value)
+        memory.from_ns = self._window_from_ns(series, memory, at_ns)
+        if units > 0:
+            memory.count_ns = at_ns
+        memory.value = value
+        self._add(memory, at_ns, units)
+        point = self._judge(series, memory, at_ns)
+        if units > 0 and memory.from_ns == usual_from_ns:
+            _learn_interval(memory, interval_s, self._options.stop_intervals)
+        if memory.slot > last_slot:
+            self._learn_rate(memory)
+        return point
+
+    def passed(self, series: Series, memory: Output, at_ns: int) -> Point | None:
+        if series.on_event:
+            return self._judge(series, memory, at_ns)
+        return Point() if self._is_unknown(series, memory, at_ns) else None
+
+    def explain(self, series: Series, memory: Output, at_ns: int) -> Evidence:
+        until_ns = at_ns if series.on_event else memory.last_ns
+        idle_s = self._idle_s(series, memory, until_ns)
+        stopped = idle_s >= memory.stop_s
+        rate, over_s = (0.0, idle_s) if stopped else self._rate(series, memory, until_ns)
+        evidence: Evidence = {"rate_per_h": rate * 3600} if over_s > 0 else {}
+        if not math.isnan(memory.mid):
+            planned = self._calendar.planned_stop(series.equipment.line, until_ns) is None
+            evidence["expected_per_h"] = memory.mid * 3600
+            evidence["units_lost"] = max(memory.mid - rate, 0.0) * over_s if planned and over_s > 0 else 0.0
+        if stopped:
+            evidence["stopped_since_s"] = memory.count_ns / NS_PER_S
+            evidence["usual_interval_s"] = median(memory.intervals_s)
+        return evidence
+
+    def _judge(self, series: Series, memory: Output, at_ns: int) -> Point:
+        """The worse of the two rules; NaN while neither has learned enough."""
+        rate, over_s = self._rate(series, memory, at_ns)
+        stop = self._idle_s(series, memory, at_ns) / memory.stop_s
+        drop = NAN
+        if memory.mid > 0 and over_s >= self._options.window_s / 2:
+            half_width = (memory.high - memory.mid) * math.sqrt(max(self._options.window_s / over_s, 1.0))
+            drop = max((memory.mid - rate) / max(half_width, memory.mid * memory.stop_s / over_s), 0.0)
+        if stop >= 1.0:
+            rate = 0.0
+        score = max((score for score in (stop, drop) if not math.isnan(score)), default=NAN)
+        return Point(score, rate * 3600, memory.low * 3600, memory.mid * 3600, memory.high * 3600)
+
+    def _idle_s(self, series: Series, memory: Output, at_ns: int) -> float:
+        """Seconds without a count: those since the line had to run again, in a planned stop all of them."""
+        since_ns = memory.count_ns
+        if self._calendar.planned_stop(series.equipment.line, at_ns) is None:
+            since_ns = max(since_ns, self._started_ns(series, memory, at_ns))
+        return max(at_ns - since_ns, 0) / NS_PER_S
+
+    def _started_ns(self, series: Series, memory: Output, at_ns: int) -> int:
+        """When the line had to run after the latest planned stop, which may be still to come; 0 if none matters."""
+        known_ns = min(memory.count_ns, max(memory.from_ns, at_ns - _SLOTS * self._slot_ns))
+        planned_ns = self._calendar.planned_from_ns(series.equipment.line, at_ns, known_ns)
+        return planned_ns + int(self._options.start_up_s * NS_PER_S) if planned_ns > known_ns else 0
+
+    def _is_unknown(self, series: Series, memory: Output, at_ns: int) -> bool:
+        return not series.on_event and at_ns - memory.last_ns > self._unknown_ns
+
+    def _window_from_ns(self, series: Series, memory: Output, at_ns: int) -> int:
+        """From when the window may speak: a stop and an unknown stretch restart it here, a planned stop after it."""
+        stopped = self._idle_s(series, memory, at_ns) >= memory.stop_s
+        restart_ns = at_ns if stopped or self._is_unknown(series, memory, at_ns) else 0
+        return max(memory.from_ns, restart_ns, self._started_ns(series, memory, at_ns))
+
+    def _rate(self, series: Series, memory: Output, at_ns: int) -> tuple[float, float]:
+        """Units per s over the window that ends at `at_ns`, and the seconds it really speaks of; NaN over none."""
+        slot = at_ns // self._slot_ns
+        started_ns = self._started_ns(series, memory, at_ns)
+        from_ns = max(memory.from_ns, started_ns, (slot - _SLOTS + 1) * self._slot_ns)
+        over_s = (at_ns - from_ns) / NS_PER_S
+        if over_s <= 0:
+            return NAN, 0.0
+        units = sum(memory.slots[min(slot - memory.slot, _SLOTS) :]) if started_ns <= memory.from_ns else 0.0
+        return units / over_s, over_s
+
+    def _add(self, memory: Output, at_ns: int, units: float) -> None:
+        """Moves the window to the reading and counts its units, those after the window's start."""
+        slot = at_ns // self._slot_ns
+        passed = min(slot - memory.slot, _SLOTS)
+        memory.slots = [*memory.slots[passed:], *[0.0] * passed]
+        memory.slot = slot
+        if memory.from_ns >= at_ns:
+            memory.slots = [0.0] * _SLOTS
+        else:
+            memory.slots[-1] += units
+
+    def _learn_rate(self, memory: Output) -> None:
+        """Keeps the rate of the slots just completed, if the line ran through all of them."""
+        if memory.from_ns > (memory.slot - _SLOTS + 1) * self._slot_ns:
+            return
+        over_s = (_SLOTS - 1) * self._slot_ns / NS_PER_S
+        memory.windows = [*memory.windows[1 - _WINDOWS :], sum(memory.slots[:-1]) / over_s]
+        if len(memory.windows) >= _WINDOWS_TO_LEARN and not math.isnan(memory.stop_s):
+            middle = median(memory.windows)
+            spread = 1.4826 * median(abs(rate - middle) for rate in memory.windows)
+            pause = middle * memory.stop_s / over_s  # what one pause costs that is not yet a stop
+            half = max(_SIGMAS * spread, self._options.tolerance_ratio * middle, pause)
+            memory.low, memory.mid, memory.high = max(middle - half, 0.0), middle, middle + half
+
+
+def _learn_interval(memory: Output, interval_s: float, stop_intervals: float) -> None:
+    """Keeps the time between two counts of a running line, and with it how long a stop is."""
+    memory.intervals_s = [*memory.intervals_s[1 - _INTERVALS :], interval_s]
+    if len(memory.intervals_s) >= _INTERVALS_TO_LEARN:
+        usual_s, rare_s = median(memory.intervals_s), quantile(memory.intervals_s, 0.95)
+        memory.stop_s = max(stop_intervals * usual_s, 2 * rare_s)
+
+
+def _units(memory: Output, at_ns: int, value: float) -> float:
+    """Units since the last reading: a fall is a restart from 0, an impossible jump counts as the usual rate."""
+    units = value - memory.value if value >= memory.value else max(value, 0.0)
+    elapsed_s = (at_ns - memory.last_ns) / NS_PER_S
+    possible = memory.high * elapsed_s * _PLAUSIBLE + 1  # NaN, and so no limit, while the band is unknown
+    return memory.mid * elapsed_s if units > possible else units

@@ -1,0 +1,94 @@
+"""Records that detection says, in the stored names of `collector.schema`, each with its deterministic id."""
+
+from __future__ import annotations
+
+from math import isnan
+
+import msgspec
+
+from collector import schema
+from collector.readings import NS_PER_S, Series
+from collector.spool.frames import Field, Record
+from detectors.alerts import Alert, State
+from detectors.detector import Point
+from detectors.engine import Said
+
+_S_PER_D = 86_400.0
+
+
+def event_said(alert: Alert) -> Said:
+    """The alert as it is now. One point per occurrence: its time stays that of the raising."""
+    fields: dict[str, Field] = {
+        "title": f"{alert.kind}: {alert.subject}",
+        "text": alert.consequence,
+        "tags": f"{alert.kind},{alert.severity}",
+        "time_end": alert.resolved_at_ns // 1_000_000,
+        "severity": str(alert.severity),
+        "acked_by": alert.acked_by,
+        "cause": alert.cause_key,
+        "alert_id": alert.alert_id,
+    }
+    record = Record(
+        measurement=schema.ALERT_EVENT.name,
+        tags=_tags(alert),
+        fields=fields,
+        at_ns=alert.active_at_ns,
+        key=alert.alert_id,
+        detail=msgspec.to_builtins(alert),
+    )
+    said_as = f"alert|{alert.alert_id}|{alert.changed_at_ns}|{alert.state}|{len(alert.comments)}"
+    return Said(said_as, record)
+
+
+def level_said(alert: Alert, at_ns: int) -> Said:
+    """The level of an alert at an instant: 0 when nobody needs to be told (cleared, shelved, suppressed)."""
+    told = alert.state in (State.UNACKED, State.ACKED)
+    return _level(alert, at_ns, schema.STATE_OF_LEVEL[alert.severity] if told else 0.0)
+
+
+def closed_level(alert: Alert, at_ns: int) -> Said:
+    """The level 0 that is written on for a while after closing, so that Grafana resolves by value."""
+    return _level(alert, at_ns, 0.0)
+
+
+def expected_said(method: str, series: Series, at_ns: int, point: Point) -> Said:
+    """The band a method expected, the value it judged, and its score."""
+    place = series.equipment
+    tags = {"site": place.site, "area": place.area, "line": place.line, "cell": place.cell}
+    numbers = {
+        "value": point.value,
+        "low": point.expected_low,
+        "mid": point.expected,
+        "high": point.expected_high,
+        "score": point.score,
+    }
+    record = Record(
+        measurement=schema.EXPECTED.name,
+        tags={**tags, "metric": series.metric, "method": method},
+        fields={name: value for name, value in numbers.items() if not isnan(value)},
+        at_ns=at_ns,
+        key=f"{method}|{series.name}",
+    )
+    return Said(f"expected|{method}|{series.name}|{at_ns}", record)
+
+
+def _level(alert: Alert, at_ns: int, state: float) -> Said:
+    fields: dict[str, Field] = {
+        "state": state,
+        "score": alert.score if alert.score is not None else 0.0,
+        "acked": int(bool(alert.acked_by)),
+        "shelved": int(alert.state is State.SHELVED),
+        "since": alert.fired_at_ns // 1_000_000,
+        "alert_id": alert.alert_id,
+    }
+    time_to_empty_s = alert.evidence.get("time_to_empty_s")
+    if isinstance(time_to_empty_s, float):
+        fields["cover_days"] = time_to_empty_s / _S_PER_D
+    record = Record(measurement=schema.ALERT_STATE.name, tags=_tags(alert), fields=fields, at_ns=at_ns, key=alert.key)
+    said_as = f"level|{alert.key}|{at_ns}|{alert.state}|{at_ns // NS_PER_S}|{len(alert.comments)}"
+    return Said(said_as, record)
+
+
+def _tags(alert: Alert) -> dict[str, str]:
+    site, _, line = alert.shard.partition("/")
+    return {"site": site, "line": line, "kind": alert.kind, "subject": alert.subject}

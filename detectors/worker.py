@@ -1,0 +1,79 @@
+"""Detection of all lines in one spool: what `andon detect` runs.
+
+Each line has its own logic, restored from the state its last commit left. The watcher's own pulse (`watch_beat`) is
+said here, so that a board can tell a quiet plant from a dead watcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Event
+
+from collector import schema
+from collector.readings import NS_PER_S
+from collector.spool.frames import Record
+from collector.spool.spool import Spool
+from detectors.calendar import Calendar
+from detectors.detector import Context
+from detectors.engine import SpoolShards, run_shard
+from detectors.line import LineLogic
+from detectors.settings import BoundRule, DetectSettings
+
+_IDLE_S = 0.05
+
+
+class Detection:
+    """The detectors of a site, over one spool that this object owns while it works."""
+
+    def __init__(self, spool: Spool, rules: Sequence[BoundRule], settings: DetectSettings, calendar: Calendar) -> None:
+        self._spool = spool
+        self._rules = rules
+        self._settings = settings
+        self._calendar = calendar
+        self._seams = SpoolShards(spool)
+        self._logics: dict[str, LineLogic] = {}
+
+    def run(self, stop: Event) -> None:
+        """Detects until told to stop."""
+        while not stop.is_set():
+            if not self.step():
+                stop.wait(_IDLE_S)
+
+    def step(self) -> int:
+        """Deals once with what is new in every line; returns how many frames that was, 0 when all is done."""
+        dealt_with = sum(self._step_line(shard) for shard in self._spool.log.lines())
+        if dealt_with:
+            self._beat()
+        return dealt_with
+
+    def _step_line(self, shard: str) -> int:
+        logic = self._logics.get(shard) or self._restored(shard)
+        try:
+            return run_shard(shard, logic, self._seams, self._seams, self._seams)
+        except BaseException:
+            self._logics.pop(shard, None)  # it is ahead of what was committed; the next step restores it
+            raise
+
+    def _restored(self, shard: str) -> LineLogic:
+        context = Context(self._spool.series, self._calendar, shard)
+        logic = LineLogic(self._rules, self._settings, context)
+        kept = self._seams.load(shard)
+        logic.restore(kept.body, kept.version)
+        self._logics[shard] = logic
+        return logic
+
+    def _beat(self) -> None:
+        pace_ns = int(self._settings.levels_s * NS_PER_S)
+        at_ns = self._spool.log.clock_ns() // pace_ns * pace_ns
+        if not at_ns:
+            return
+        alerts = self._spool.log.latest(schema.ALERT_STATE.name)
+        beat = Record(
+            measurement=schema.WATCH_BEAT.name,
+            tags={},
+            fields={"alive": 1, "open_alerts": sum(float(alert.fields["state"]) > 0 for alert in alerts)},
+            at_ns=at_ns,
+            key="beat",
+        )
+        with self._spool.transaction():
+            self._spool.log.say(schema.SELF_LINE, f"beat|{at_ns}", beat)

@@ -1,0 +1,199 @@
+"""What open alerts put at risk: live stocks and line rates in, days, money and names out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from collector.readings import NS_PER_S
+from collector.schema import AlertLevel
+from detectors.alerts import Alert, State
+from detectors.chain.exposure import Exposure, exposures
+from detectors.chain.floor import Band, Floor, FloorHistory
+from detectors.chain.network import Arc, Mitigation, Network, Node, NodeKind, Receipt, Stock
+from detectors.chain.said import arc_records, node_records
+
+DAY_NS = 86_400 * NS_PER_S
+NOW_NS = 20_000 * DAY_NS
+PARTS = "plant/line/store:stock_part"
+OUTPUT = "plant/line/line:good"
+
+NETWORK = Network(
+    nodes=(
+        Node(name="maker", kind=NodeKind.SUPPLIER, time_to_recover_d=10),
+        Node(name="line", kind=NodeKind.LINE, equipment="plant/line", capacity_per_d=40, time_to_recover_d=4),
+        Node(name="shop", kind=NodeKind.MARKET, demand_per_d=20, value_per_d=400),
+    ),
+    arcs=(
+        Arc(source="maker", target="line", material="part", quantity_per=2),
+        Arc(source="line", target="shop", material="thing"),
+    ),
+    stocks=(
+        Stock(node="line", material="part", on_hand=500, series=PARTS),
+        Stock(node="line", on_hand=20),
+        Stock(node="shop", material="thing", on_hand=10),
+    ),
+    mitigations=(
+        Mitigation(node="line", material="part", action="drive there", covers_d=1, cost=5),
+        Mitigation(node="line", material="part", action="fly it in", covers_d=30, cost=90),
+        Mitigation(node="line", action="buy elsewhere", covers_d=20, cost=40),
+    ),
+)
+
+
+def alert(kind: str, **changes: Any) -> Alert:
+    series = PARTS if kind == "shortage" else OUTPUT
+    facts = {"key": f"{kind}:{series}", "subject": series, "shard": "plant/line", "series": series}
+    rest = {"severity": AlertLevel.WARNING, "state": State.UNACKED, "changed_at_ns": NOW_NS}
+    return Alert(**(facts | rest | {"kind": kind} | changes))
+
+
+def only(floor: Floor, network: Network = NETWORK) -> Exposure:
+    (exposure,) = exposures(network, floor, NOW_NS)
+    return exposure
+
+
+SHORT = Floor(stock={("line", "part"): 80}, alerts=(alert("shortage"),))
+
+
+def test_a_shortage_cuts_the_supply_and_runs_down_the_live_stock() -> None:
+    exposure = only(SHORT)
+    assert (exposure.node, exposure.material, exposure.causes) == ("line", "part", (f"shortage:{PARTS}",))
+    assert exposure.days_of_supply_d == pytest.approx(2.0)  # 80 parts, 2 a thing, 20 things a day
+    assert exposure.time_to_survive_d == pytest.approx(3.5)  # and 20 + 10 things in stock
+    assert exposure.time_to_recover_d == 10
+    assert exposure.gap_d == pytest.approx(6.5)
+    assert exposure.lost_per_d == pytest.approx(400)
+    assert exposure.lost == pytest.approx(6.5 * 400)
+    assert exposure.stops_at_ns == NOW_NS + 2 * DAY_NS
+    assert exposure.first_loss_at_ns == NOW_NS + 3.5 * DAY_NS
+    assert exposure.stops == ("shop",) and exposure.stops_in_d == pytest.approx((3.5,))
+
+
+def test_measured_use_decides_how_long_the_stock_lasts() -> None:
+    faster = Floor(stock=SHORT.stock, use_per_d={("line", "part"): 80}, alerts=SHORT.alerts)
+    assert only(faster).days_of_supply_d == pytest.approx(1.0)
+    assert only(faster).time_to_survive_d == pytest.approx(2.5)
+
+
+def test_a_delivery_counts_when_it_comes_before_the_stock_runs_out() -> None:
+    def arriving(in_d: float) -> Network:
+        receipt = Receipt(node="line", material="part", quantity=40, due_ns=NOW_NS + int(in_d * DAY_NS))
+        stocks = (Stock(node="line", material="part", on_hand=80, series=PARTS, in_transit=(receipt,)),)
+        return Network(NETWORK.nodes, NETWORK.arcs, stocks)
+
+    assert only(SHORT, arriving(1.5)).days_of_supply_d == pytest.approx(3.0)
+    assert only(SHORT, arriving(2.5)).days_of_supply_d == pytest.approx(2.0)
+    assert only(SHORT, arriving(-1.0)).days_of_supply_d == pytest.approx(2.0)
+
+
+def test_the_cheapest_action_that_covers_the_gap_is_named() -> None:
+    assert only(SHORT).best_action == "buy elsewhere"
+    few = Network(NETWORK.nodes, NETWORK.arcs, NETWORK.stocks, NETWORK.mitigations[:1])
+    assert only(SHORT, few).best_action == "drive there"
+    assert only(Floor(alerts=SHORT.alerts)).best_action == ""  # 500 parts outlast the recovery
+
+
+def test_stock_that_outlasts_the_recovery_stops_nobody() -> None:
+    exposure = only(Floor(alerts=SHORT.alerts))
+    assert (exposure.gap_d, exposure.lost, exposure.stops) == (0.0, 0.0, ())
+    assert exposure.risk("shop") == 0.0
+
+
+def test_an_output_drop_leaves_the_line_its_measured_ratio() -> None:
+    exposure = only(Floor(line_ratio={"line": 0.5}, alerts=(alert("output_drop"),)))
+    assert (exposure.node, exposure.material) == ("line", "thing")
+    assert exposure.time_to_survive_d == pytest.approx(3.0)  # 30 in stock, 10 a day too few
+    assert exposure.lost_per_d == pytest.approx(200)
+    assert exposure.time_to_recover_d == 4
+
+
+def test_an_output_drop_without_a_measured_rate_is_a_standstill() -> None:
+    assert only(Floor(alerts=(alert("output_drop"),))).time_to_survive_d == pytest.approx(1.5)
+
+
+def test_a_silent_line_is_unknown_and_never_zero() -> None:
+    exposure = only(Floor(stock=SHORT.stock, alerts=(alert("silent"),)))
+    assert exposure.unknown
+    assert (exposure.gap_d, exposure.lost_per_d, exposure.time_to_survive_d) == (0.0, 0.0, None)
+    (line,) = [r for r in node_records(NETWORK, [exposure], NOW_NS) if r.key == "line"]
+    assert line.detail["unknown"] is True
+    assert line.fields["subtitle"] == "silent: last values"
+    assert line.fields["days_of_supply_d"] == pytest.approx(1.0)  # its last stocks stand
+
+
+def test_a_shortage_on_a_line_that_fell_silent_stands_and_is_flagged() -> None:
+    both = Floor(stock=SHORT.stock, alerts=(alert("silent"), alert("shortage")))
+    short = {exposure.key: exposure for exposure in exposures(NETWORK, both, NOW_NS)}["line|part"]
+    assert short.unknown and short.gap_d == pytest.approx(6.5)
+
+
+def test_alerts_that_do_not_touch_the_chain_expose_nothing() -> None:
+    elsewhere = (alert("shortage", series="other:stock"), alert("output_drop", shard="x/y"), alert("stuck"))
+    assert exposures(NETWORK, Floor(alerts=elsewhere), NOW_NS) == []
+
+
+def test_a_shortage_of_what_nobody_supplies_stands_the_node_still() -> None:
+    stocks = (Stock(node="line", on_hand=20, series=PARTS),)
+    exposure = only(Floor(alerts=SHORT.alerts), Network(NETWORK.nodes, NETWORK.arcs, stocks))
+    assert exposure.time_to_survive_d == pytest.approx(1.0)
+
+
+def test_risk_travels_along_the_arcs_it_reaches() -> None:
+    exposure = only(SHORT)
+    nodes = {record.key: record for record in node_records(NETWORK, [exposure], NOW_NS)}
+    arcs = {record.key: record for record in arc_records(NETWORK, [exposure], NOW_NS)}
+    assert nodes["maker"].fields["risk"] == 0.0
+    assert nodes["line"].fields["risk"] == pytest.approx(0.8)  # it lacks 8 of the 10 days
+    assert nodes["shop"].fields["risk"] == pytest.approx(0.65)
+    assert nodes["shop"].fields["stops_at"] == (NOW_NS + 3.5 * DAY_NS) / 1e6
+    assert arcs["maker|line|part"].fields["risk"] == pytest.approx(0.8)
+    assert arcs["line|shop|thing"].fields["risk"] == pytest.approx(0.65)
+
+
+class TestFloorHistory:
+    """The floor is answered as of an instant."""
+
+    def history(self) -> FloorHistory:
+        history = FloorHistory()
+        for second, grams in ((0, 500.0), (120, 440.0), (240, 400.0), (60, 470.0)):
+            history.note_stock(PARTS, NOW_NS + second * NS_PER_S, grams)
+        return history
+
+    def floor(self, history: FloorHistory, second: int, *alerts: Alert) -> Floor:
+        return history.as_of(NETWORK, NOW_NS + second * NS_PER_S, alerts)
+
+    @pytest.mark.parametrize(("second", "grams"), [(0, 500.0), (59, 500.0), (60, 470.0), (130, 440.0), (999, 400.0)])
+    def test_a_later_reading_changes_no_earlier_answer(self, second: int, grams: float) -> None:
+        assert self.floor(self.history(), second).stock == {("line", "part"): grams}
+
+    def test_before_the_first_reading_nothing_is_known(self) -> None:
+        assert self.floor(self.history(), -1).stock == {}
+
+    def test_forgetting_changes_no_later_answer(self) -> None:
+        kept, cut = self.history(), self.history()
+        cut.forget_before(NOW_NS + 700 * NS_PER_S)
+        assert len(cut.stock[PARTS].at_ns) < len(kept.stock[PARTS].at_ns)
+        assert self.floor(cut, 700) == self.floor(kept, 700)
+
+    def test_use_is_what_was_on_hand_over_the_time_to_empty(self) -> None:
+        history = self.history()
+        history.note_band(Band("shortage", "plant/line", PARTS, NOW_NS + 120 * NS_PER_S, 880.0, 880.0))
+        assert self.floor(history, 179).use_per_d == {}  # it may not have been said yet
+        assert self.floor(history, 180).use_per_d[("line", "part")] == pytest.approx(0.5 * 86_400)
+        assert self.floor(history, 900).use_per_d == {}  # too old to speak of now
+
+    def test_the_alert_itself_is_newer_than_the_last_band(self) -> None:
+        raised = alert("shortage", value=200.0, changed_at_ns=NOW_NS + 240 * NS_PER_S)
+        assert self.floor(self.history(), 240, raised).use_per_d[("line", "part")] == pytest.approx(2 * 86_400)
+
+    def test_a_line_is_at_the_ratio_of_its_rate_to_the_expected(self) -> None:
+        history = FloorHistory()
+        raised = alert("output_drop", value=30.0, expected=120.0)
+        assert self.floor(history, 0, raised).line_ratio == {"line": 0.25}
+        history.note_band(Band("output_drop", "plant/line", OUTPUT, NOW_NS + 30 * NS_PER_S, 60.0, 120.0))
+        assert self.floor(history, 90, raised).line_ratio == {"line": 0.5}
+
+    def test_a_drop_that_measured_nothing_is_a_standstill(self) -> None:
+        assert self.floor(FloorHistory(), 0, alert("output_drop")).line_ratio == {"line": 0.0}

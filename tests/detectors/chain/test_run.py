@@ -1,0 +1,247 @@
+"""The chain on a real spool: alerts move exposures, nothing else does - not the batching, not a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from collector import schema
+from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Series
+from collector.spool.frames import Frame, FrameKind, Record, batch_frame, record_frame, tick_frame
+from collector.spool.spool import Spool
+from detectors.alerts import Alert, State
+from detectors.chain.run import ChainRun
+from tests.detectors.chain.test_exposure import DAY_NS, NETWORK, NOW_NS, PARTS, alert
+
+LINE = Equipment("firm", "plant", "", "line", "store")
+SERIES = Series(LINE, "stock_part", kind=Kind.STOCK)
+
+
+class Plant:
+    """Writes a line's log as the collector and the line's detectors do."""
+
+    def __init__(self, path: Path) -> None:
+        self.spool = Spool.open(path)
+        self._rev = 0
+
+    def stocks(self, *readings: tuple[int, float]) -> None:
+        builder = BatchBuilder()
+        with self.spool.transaction():
+            for second, value in readings:
+                builder.add(self.spool.series.id_of(SERIES), NOW_NS + second * NS_PER_S, value, 0, 0)
+            self.spool.log.append([batch_frame("plant/line", builder.build())])
+
+    def tick(self, second: int) -> None:
+        with self.spool.transaction():
+            self.spool.log.append([tick_frame(NOW_NS + second * NS_PER_S)])
+
+    def detectors_say(self, *alerts: Alert, up_to: int | None = None) -> None:
+        """Says alerts, and that the line's detectors have dealt with the log up to an offset (now: its end)."""
+        with self.spool.transaction():
+            offset = self.spool.log.end() if up_to is None else up_to
+            for one in alerts:
+                record = Record(
+                    measurement=schema.ALERT_EVENT.name,
+                    tags={},
+                    fields={},
+                    at_ns=one.active_at_ns,
+                    key=one.alert_id,
+                    detail=msgspec.to_builtins(one),
+                )
+                self.spool.log.say("plant/line", f"{one.alert_id}|{one.changed_at_ns}|{one.state}", record)
+            self._rev = self.spool.states.commit("plant/line", offset, 1, b"", self._rev)
+
+    def said(self, measurement: str) -> list[Record]:
+        frames = self.spool.log.read(0, 10_000, kinds=(FrameKind.RECORD,))
+        records = [frame.body for frame in frames if isinstance(frame.body, Record)]
+        return [record for record in records if record.measurement == measurement]
+
+    def latest(self, measurement: str, key: str) -> Record:
+        return next(record for record in self.spool.log.latest(measurement) if record.key == key)
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[Plant]:
+    made = Plant(tmp_path / "spool.sqlite")
+    with closing(made.spool):
+        yield made
+
+
+def short(second: int, state: State = State.UNACKED) -> Alert:
+    at_ns = NOW_NS + second * NS_PER_S
+    return alert("shortage", state=state, active_at_ns=NOW_NS, changed_at_ns=at_ns)
+
+
+def settle(plant: Plant, chain: ChainRun) -> None:
+    while chain.step(plant.spool):
+        pass
+
+
+def exposures_said(plant: Plant) -> list[dict[str, object]]:
+    return [record.detail for record in plant.said(schema.EXPOSURE.name)]
+
+
+def test_the_map_is_said_before_any_alert(plant: Plant) -> None:
+    plant.stocks((0, 480.0))
+    plant.tick(5)
+    plant.detectors_say()
+    settle(plant, ChainRun(NETWORK))
+    assert {r.key for r in plant.said(schema.CHAIN_NODE.name)} == {"maker", "line", "shop"}
+    assert all(r.fields["risk"] == 0.0 for r in plant.said(schema.CHAIN_ARC.name))
+    assert exposures_said(plant) == []
+
+
+def test_an_alert_becomes_an_exposure_and_its_end_is_said(plant: Plant) -> None:
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 80.0))
+    plant.tick(5)
+    plant.detectors_say(short(2))
+    settle(plant, chain)
+    exposure = plant.latest(schema.EXPOSURE.name, "line|part")
+    assert exposure.at_ns == NOW_NS + 2 * NS_PER_S
+    assert exposure.fields["time_to_survive_d"] == pytest.approx(3.5)
+    assert exposure.fields["cause"] == f"shortage:{PARTS}"
+    assert plant.latest(schema.CHAIN_NODE.name, "shop").fields["risk"] == pytest.approx(0.65)
+
+    plant.tick(65)
+    plant.detectors_say(short(60, State.NORMAL))
+    settle(plant, chain)
+    ended = plant.latest(schema.EXPOSURE.name, "line|part")
+    assert (ended.fields["gap_d"], ended.fields["cause"], ended.detail["causes"]) == (0.0, "", [])
+    assert plant.latest(schema.CHAIN_NODE.name, "shop").fields["risk"] == 0.0
+
+
+def test_an_acknowledgement_changes_no_exposure(plant: Plant) -> None:
+    plant.stocks((0, 80.0))
+    plant.tick(5)
+    plant.detectors_say(short(2), short(4, State.ACKED))
+    settle(plant, ChainRun(NETWORK))
+    assert len(exposures_said(plant)) == 1
+
+
+def test_a_suppressed_alert_exposes_nothing(plant: Plant) -> None:
+    plant.tick(5)
+    plant.detectors_say(short(2, State.SUPPRESSED))
+    settle(plant, ChainRun(NETWORK))
+    assert exposures_said(plant) == []
+
+
+def test_an_alert_waits_until_a_tick_has_passed_its_instant(plant: Plant) -> None:
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 80.0), (9, 60.0))
+    plant.tick(5)
+    plant.detectors_say(short(7))
+    settle(plant, chain)
+    assert exposures_said(plant) == []
+    plant.tick(10)
+    settle(plant, chain)
+    assert exposures_said(plant) == []  # the line's detectors have not come so far
+    plant.detectors_say()
+    settle(plant, chain)
+    assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([2.0])
+
+
+READINGS = [(second, 500.0 - second) for second in range(0, 480, 4)]
+CHANGES = [short(401), short(422, State.NORMAL), short(443, State.UNACKED)]
+
+
+def write_as_it_happens(plant: Plant, chain: ChainRun) -> None:
+    """Readings, tick and alerts of every ten seconds, the chain at their heels."""
+    for start in range(0, 500, 10):
+        due = [reading for reading in READINGS if start <= reading[0] < start + 10]
+        if due:
+            plant.stocks(*due)
+        plant.tick(start + 10)
+        plant.detectors_say(*(c for c in CHANGES if start <= (c.changed_at_ns - NOW_NS) // NS_PER_S < start + 10))
+        settle(plant, chain)
+
+
+def write_all_ahead(plant: Plant, chain: ChainRun) -> None:
+    """All readings long before the first alert, the chain last."""
+    for cut in range(0, len(READINGS), 50):
+        plant.stocks(*READINGS[cut : cut + 50])
+    plant.tick(500)
+    plant.detectors_say(*CHANGES)
+    settle(plant, chain)
+
+
+def test_how_far_readings_are_ahead_of_the_alerts_changes_nothing(tmp_path: Path) -> None:
+    said = []
+    for i, write in enumerate((write_as_it_happens, write_all_ahead)):
+        plant = Plant(tmp_path / f"{i}.sqlite")
+        with closing(plant.spool):
+            write(plant, ChainRun(NETWORK))
+            said.append(exposures_said(plant))
+    assert said[0] == said[1]
+    assert [exposure["days_of_supply_d"] for exposure in said[0]] == [2.5, None, 1.5]
+
+
+def copied(frames: Sequence[Frame], plant: Plant) -> None:
+    for frame in frames:
+        with plant.spool.transaction():
+            plant.spool.log.append([frame])
+    with plant.spool.transaction():
+        plant.spool.states.commit("plant/line", plant.spool.log.end(), 1, b"", 0)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 500])
+def test_a_chain_restarted_after_every_step_says_the_same(tmp_path: Path, limit: int) -> None:
+    first = Plant(tmp_path / "straight.sqlite")
+    second = Plant(tmp_path / "restarted.sqlite")
+    with closing(first.spool), closing(second.spool):
+        write_as_it_happens(first, ChainRun(NETWORK))
+        inputs = [f for f in first.spool.log.read(0, 10_000) if f.shard != "chain"]
+        with second.spool.transaction():
+            second.spool.series.id_of(SERIES)
+        copied(inputs, second)
+        while ChainRun(NETWORK).step(second.spool, limit=limit):
+            pass
+        for measurement in (schema.EXPOSURE, schema.CHAIN_NODE, schema.CHAIN_ARC):
+            assert second.said(measurement.name) == first.said(measurement.name)
+
+
+def test_a_step_that_fails_leaves_no_trace(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant.stocks((0, 80.0))
+    plant.tick(5)
+    plant.detectors_say(short(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(plant.spool, "remember", lambda name, body: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ChainRun(NETWORK).step(plant.spool)
+    assert exposures_said(plant) == []
+    settle(plant, ChainRun(NETWORK))
+    assert len(exposures_said(plant)) == 1
+
+
+def test_a_changed_chain_says_its_map_anew(plant: Plant) -> None:
+    plant.tick(5)
+    plant.stocks((0, 80.0))
+    plant.detectors_say()
+    settle(plant, ChainRun(NETWORK))
+    plant.tick(10)
+    plant.detectors_say()
+    renamed = msgspec.structs.replace(NETWORK.nodes[0], title="The maker")
+    settle(plant, ChainRun(type(NETWORK)((renamed, *NETWORK.nodes[1:]), NETWORK.arcs, NETWORK.stocks)))
+    assert plant.latest(schema.CHAIN_NODE.name, "maker").fields["title"] == "The maker"
+
+
+def test_the_use_per_day_comes_from_the_band_the_shortage_method_said(plant: Plant) -> None:
+    expected = Record(
+        measurement=schema.EXPECTED.name,
+        tags={"site": "plant", "line": "line", "method": "shortage"},
+        fields={"value": 86_400.0, "mid": 86_400.0},
+        at_ns=NOW_NS + 100 * NS_PER_S,
+        key=f"shortage|{PARTS}",
+    )
+    plant.stocks((100, 80.0), (199, 40.0))
+    with plant.spool.transaction():
+        plant.spool.log.append([record_frame("plant/line", expected)])
+    plant.tick(205)
+    plant.detectors_say(short(200))
+    settle(plant, ChainRun(NETWORK))
+    assert exposures_said(plant)[0]["days_of_supply_d"] == pytest.approx(0.5)  # 40 left, 80 a day
+    assert exposures_said(plant)[0]["stops_at_ns"] == NOW_NS + 200 * NS_PER_S + DAY_NS // 2

@@ -1,0 +1,244 @@
+"""Output drop: less than usual, or nothing; planned time, resets, jumps and silence are told apart."""
+
+import datetime as dt
+import math
+
+import pytest
+
+from collector.readings import Kind
+from detectors.calendar import Calendar, PlannedStop
+from detectors.methods import output_drop
+from tests.detectors.played import START_S, Played, series
+
+PERIODIC = series("good", Kind.COUNTER)
+ON_EVENT = series("bottles", Kind.COUNTER, on_event=True)
+
+
+class Line:
+    """A counter that makes a unit every `takt_s`; `run` and `stand` go on from where it is and give (second, score)."""
+
+    def __init__(self, of, calendar: Calendar | None = None, **options: float | None) -> None:
+        self.played = Played(output_drop, of, calendar, **options)
+        self.on_event = of.on_event
+        self.second, self.count, self.owed = 0, 0.0, 0.0
+
+    def run(self, for_s: int, takt_s: float = 4.0) -> list[tuple[int, float]]:
+        return self._go(for_s, 1 / takt_s)
+
+    def stand(self, for_s: int) -> list[tuple[int, float]]:
+        return self._go(for_s, 0.0)
+
+    def pass_silently(self, for_s: int) -> list[tuple[int, float | None]]:
+        rows = [(self.second + s, self.played.tick(self.second + s)) for s in range(5, for_s + 1, 5)]
+        self.second += for_s
+        return rows
+
+    def _go(self, for_s: int, units_per_s: float) -> list[tuple[int, float]]:
+        rows = []
+        for _ in range(for_s):
+            self.second += 1
+            self.owed += units_per_s
+            made = math.floor(self.owed + 1e-9)
+            self.owed -= made
+            self.count += made
+            if made if self.on_event else self.second % 10 == 0:
+                rows.append((self.second, self.played.at(self.second, self.count)))
+            if self.second % 5 == 0 and (score := self.played.tick(self.second)) is not None:
+                rows.append((self.second, score))
+        return rows
+
+
+@pytest.fixture(params=[PERIODIC, ON_EVENT], ids=["periodic", "on event"])
+def line(request) -> Line:
+    return Line(request.param, window_s=300)
+
+
+def active(rows: list) -> list[int]:
+    return [second for second, score in rows if score is not None and score >= 1.0]
+
+
+def planned(*stops: tuple[int, int]) -> Calendar:
+    def at(second: int) -> dt.datetime:
+        return dt.datetime.fromtimestamp(START_S + second, dt.UTC)
+
+    return Calendar("UTC", (), [PlannedStop(reason="break", start=at(a), end=at(b)) for a, b in stops])
+
+
+def test_a_steady_line_never_alarms(line):
+    assert not active(line.run(7200))
+
+
+def test_a_full_stop_is_raised_long_before_the_window_is_empty_and_ends_with_the_first_count(line):
+    line.run(1800)
+    raised = active(line.stand(200))
+    assert 1820 <= raised[0] <= 1860
+    assert raised[-1] == 2000
+    assert not active(line.run(1200)[2:])
+
+
+def test_a_slow_line_falls_below_its_band(line):
+    line.run(3600)
+    assert active(line.run(900, takt_s=6.0))
+    assert not active(line.run(300)[-2:])
+
+
+def test_a_little_slower_is_within_the_band(line):
+    line.run(3600)
+    assert not active(line.run(900, takt_s=4.5))
+
+
+def test_frequent_short_stops_fall_below_the_band(line):
+    """None is a stop by itself; together they cost a third of the output."""
+    line.run(3600)
+    rows = []
+    for _ in range(30):
+        rows += line.run(24) + line.stand(12)
+    assert active(rows)
+
+
+def test_the_band_is_in_units_per_hour_around_the_usual_rate(line):
+    line.run(3600)
+    said = line.played.said
+    assert said.expected[-1] == pytest.approx(900, rel=0.02)
+    assert said.expected_low[-1] == pytest.approx(720, rel=0.02)
+    assert said.expected_high[-1] == pytest.approx(1080, rel=0.02)
+
+
+def test_a_lasting_new_rate_becomes_the_usual_one(line):
+    line.run(7200)
+    assert active(line.run(1800, takt_s=6.0))
+    assert not active(line.run(7200, takt_s=6.0)[-100:])
+
+
+def test_a_stop_is_not_learned_as_usual(line):
+    line.run(3600)
+    for _ in range(10):
+        assert active(line.stand(300))
+        line.run(600)
+    assert line.played.said.expected[-1] == pytest.approx(900, rel=0.03)
+
+
+@pytest.mark.parametrize("restart_at", [0.0, 7.0])
+def test_a_counter_that_restarts_is_no_drop(line, restart_at):
+    line.run(3600)
+    line.count = restart_at
+    assert not active(line.run(1200))
+
+
+def test_an_impossible_jump_is_not_production(line):
+    line.run(3600)
+    line.count += 50_000
+    line.run(100)
+    assert line.played.said.value[-1] == pytest.approx(900, rel=0.1)
+    assert not active(line.run(1200))
+
+
+def test_a_takt_of_a_minute_needs_no_other_rule():
+    line = Line(PERIODIC, window_s=900)
+    assert not active(line.run(6 * 3600, takt_s=60))
+    stopped = active(line.stand(900))
+    assert 300 <= stopped[0] - 6 * 3600 <= 320
+
+
+def test_of_a_periodic_series_silence_is_neither_health_nor_a_stop():
+    line = Line(PERIODIC, unknown_after_s=60)
+    line.run(1800)
+    assert {score for second, score in line.pass_silently(60) if second <= 1860} == {None}
+    assert all(math.isnan(score) for _, score in line.pass_silently(7200))
+
+
+def test_after_silence_an_unchanged_counter_was_a_stop_and_a_changed_one_was_not():
+    for made, stopped in ((0, True), (150, False)):
+        line = Line(PERIODIC, unknown_after_s=60)
+        line.run(1800)
+        line.pass_silently(600)
+        line.count += made
+        line.second += 10
+        assert (line.played.at(line.second, line.count) >= 1.0) == stopped
+
+
+def test_of_an_event_series_silence_is_a_stop_seen_by_ticks():
+    line = Line(ON_EVENT)
+    line.run(1800)
+    raised = active(line.pass_silently(66_620))
+    assert raised[0] == 1820
+    assert len(raised) == (66_620 - 20) // 5 + 1  # and stays so
+
+
+def test_ticks_between_readings_change_nothing_that_is_learned():
+    quiet, ticked = Line(ON_EVENT), Line(ON_EVENT)
+    quiet.run(1800)
+    ticked.run(1800)
+    for second in range(1800, 1900):
+        ticked.played.tick(second)
+    assert quiet.played.detector.snapshot() == ticked.played.detector.snapshot()
+
+
+def test_within_a_planned_stop_the_score_shows_the_stop_that_the_engine_suppresses(line):
+    line.played = Played(output_drop, PERIODIC if not line.on_event else ON_EVENT, planned((1800, 3600)))
+    line.run(1800)
+    assert 3590 in active(line.stand(1800))
+
+
+def test_after_a_planned_stop_the_line_gets_its_start_up(line):
+    of = ON_EVENT if line.on_event else PERIODIC
+    line.played = Played(output_drop, of, planned((1800, 3600)), start_up_s=120)
+    line.run(1800)
+    line.stand(1800)
+    assert not active(line.stand(120)[1:])
+    late = active(line.stand(120))
+    assert late, "a line that does not start after its start-up time is a stop"
+    assert 3600 + 120 < late[0] <= 3600 + 120 + 60
+
+
+def test_a_planned_stop_is_not_in_the_window(line):
+    of = ON_EVENT if line.on_event else PERIODIC
+    line.played = Played(output_drop, of, planned((3600, 3900)))
+    line.run(3600)
+    line.stand(300)
+    line.stand(30)
+    assert not active(line.run(1800)[1:])
+    assert line.played.said.expected[-1] == pytest.approx(900, rel=0.02)
+
+
+def test_output_in_a_planned_stop_is_no_trouble(line):
+    of = ON_EVENT if line.on_event else PERIODIC
+    line.played = Played(output_drop, of, planned((3600, 4500)))
+    assert not active(line.run(7200))
+
+
+def test_the_evidence_of_a_stop():
+    line = Line(ON_EVENT)
+    line.run(3600)
+    line.pass_silently(400)
+    said = line.played.explain(4000)
+    assert said["rate_per_h"] == 0.0
+    assert said["expected_per_h"] == pytest.approx(900, rel=0.02)
+    assert said["stopped_since_s"] == START_S + 3600
+    assert said["units_lost"] == pytest.approx(100, rel=0.02)
+
+
+def test_the_evidence_of_a_slow_line(line):
+    line.run(3600)
+    line.run(600, takt_s=8.0)
+    said = line.played.explain(4200)
+    assert said["rate_per_h"] == pytest.approx(450, rel=0.05)
+    assert said["units_lost"] == pytest.approx(300 / 8, rel=0.15)
+    assert "stopped_since_s" not in said
+
+
+def test_in_a_planned_stop_no_units_are_lost():
+    line = Line(ON_EVENT, planned((3600, 9000)))
+    line.run(3600)
+    line.pass_silently(3600)
+    assert line.played.explain(7200)["units_lost"] == 0.0
+
+
+def test_it_is_quiet_while_it_learns(line):
+    assert all(math.isnan(score) for _, score in line.run(36))
+    assert not active(Line(PERIODIC).stand(3600))
+
+
+def test_a_counter_that_hardly_counts_never_alarms_by_rate():
+    line = Line(ON_EVENT, window_s=300)
+    assert not active(line.run(100_000, takt_s=900))
