@@ -1,0 +1,48 @@
+"""What a person did on the board, written into the log for the detectors to take in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from collector import schema
+from collector.errors import AndonError
+from collector.readings import NS_PER_S
+from collector.spool.frames import Action, Control, control_frame
+from collector.spool.spool import Spool
+from detectors.alerts import Alert
+
+ACTIONS = (Action.ACK, Action.SHELVE, Action.COMMENT)
+
+
+class UnknownAlert(AndonError):
+    """No alert of that id is in the spool."""
+
+
+class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of an action: who, why, and for shelving how long."""
+
+    who: Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
+    text: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] = 30.0
+
+
+def act(spool_path: Path, action: Action, alert_id: str, deed: Deed) -> Control:
+    """Appends the action at the site's time; durable on return. Raises UnknownAlert, SpoolError."""
+    with Spool.open(spool_path) as spool:
+        shard = _shard_of(spool, alert_id)
+        at_ns = spool.log.clock_ns()
+        until_ns = at_ns + int(deed.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
+        control = Control(action, alert_id, deed.who.strip(), at_ns, deed.text.strip(), until_ns)
+        with spool.transaction():
+            spool.log.append([control_frame(shard, control)])
+    return control
+
+
+def _shard_of(spool: Spool, alert_id: str) -> str:
+    for record in spool.log.latest(schema.ALERT_EVENT.name):
+        if record.key == alert_id:
+            return msgspec.convert(record.detail, Alert).shard
+    raise UnknownAlert(f"no alert {alert_id!r} in {spool.path}: reload the board, it may have ended long ago")

@@ -1,0 +1,143 @@
+"""The local board as a Starlette app: the page, its events, its state, and the actions on alerts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from collector.spool.frames import Action
+from collector.spool.spool import Spool, SpoolError
+from dashboards.live.actions import ACTIONS, Deed, UnknownAlert, act
+from dashboards.live.door import Door
+from dashboards.live.feed import Feed
+from dashboards.live.page import document
+from dashboards.live.view import WINDOW_S, View
+from detectors.calendar import Calendar
+from detectors.chain.network import Network
+
+STATIC = Path(__file__).parent / "static"
+_LONGEST_BODY = 4096
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+def board_app(
+    spool_path: Path,
+    *,
+    title: str,
+    timezone: str = "UTC",
+    calendar: Calendar | None = None,
+    network: Network | None = None,
+    window_s: float = WINDOW_S,
+    door: Door | None = None,
+) -> Starlette:
+    """The board over one spool. `network`: the chain as it is now; what was said of nodes it lacks is left out."""
+    nodes = None if network is None else frozenset(network.by_name)
+
+    def open_view() -> View:
+        spool = Spool.open(spool_path)
+        return View(spool, title=title, timezone=timezone, calendar=calendar, nodes=nodes, window_s=window_s)
+
+    feed = Feed(open_view)
+    door = door or Door()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with feed.running():
+            yield
+
+    async def page(request: Request) -> Response:
+        return Response(document(feed.state, feed.parts), media_type="text/html")
+
+    async def state(request: Request) -> Response:
+        return Response(msgspec.json.encode(feed.state), media_type="application/json")
+
+    async def events(request: Request) -> Response:
+        return StreamingResponse(feed.changes(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    async def health(request: Request) -> Response:
+        """200 while the board reads its spool without doubt, else 503 and why."""
+        notices = feed.state.notices
+        return PlainTextResponse("\n".join(notices) or "ok", status_code=503 if notices else 200)
+
+    async def action(request: Request) -> Response:
+        refused = door.refuses_act(request.headers)
+        if refused:
+            return _said(refused, 415 if "application/json" in refused else 403)
+        return await _act(spool_path, request)
+
+    routes = [
+        Route("/", page),
+        Route("/state.json", state),
+        Route("/events", events),
+        Route("/healthz", health),
+        Route("/alerts/{alert_id:path}/{action}", action, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(_Porter, door=door)])
+    app.state.feed = feed
+    return app
+
+
+async def _act(spool_path: Path, request: Request) -> Response:
+    name, alert_id = request.path_params["action"], request.path_params["alert_id"]
+    if name not in ACTIONS:
+        return _said(f"no action {name!r}; there is {', '.join(ACTIONS)}", 404)
+    body = await request.body()
+    if len(body) > _LONGEST_BODY:
+        return _said(f"the body is longer than {_LONGEST_BODY} bytes; shorten the text", 413)
+    try:
+        deed = msgspec.json.decode(body, type=Deed)
+        control = await run_in_threadpool(act, spool_path, Action(name), alert_id, deed)
+    except (msgspec.DecodeError, ValueError) as error:
+        return _said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
+    except UnknownAlert as error:
+        return _said(str(error), 404)
+    except SpoolError as error:
+        return _said(str(error), 503)
+    return Response(msgspec.json.encode({"taken": control}), media_type="application/json", status_code=202)
+
+
+def _said(sentence: str, status: int) -> Response:
+    return Response(msgspec.json.encode({"error": sentence}), media_type="application/json", status_code=status)
+
+
+class _Porter:
+    """Turns away requests that came by a foreign name, and sends the same careful headers with every answer."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app = app
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in _HEADERS.items())]
+            await send(message)
+
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        if self._door.admits(host):
+            await self._app(scope, receive, send_with_headers)
+        else:
+            sentence = f"this board does not answer to the name {host!r}; add it to [board] names in site.toml"
+            await _said(sentence, 421)(scope, receive, send_with_headers)

@@ -1,0 +1,46 @@
+"""The open alerts, worst first, with what each puts at risk."""
+
+from __future__ import annotations
+
+from collector.schema import ALERT_STATE
+from dashboards import build, query
+from dashboards.layout import Place
+from dashboards.levels import LEVEL_WORDS
+
+PLACES = {"plant_overview": Place(row=2, position=1, width=24, height=8)}
+
+_FIELDS = {
+    "level": "state",
+    "cover": "cover_days",
+    "loses": "lost_per_d",
+    "score": "score",
+    "since": "since",
+    "acknowledged": "acked",
+}
+
+
+def panel() -> build.Json:
+    by = ["site", "line", "kind", "subject"]
+    where = [query.chosen("site"), query.chosen("line")]
+    return build.panel(
+        "table",
+        "What needs somebody now?",
+        "Open alerts, worst first: level, then days of supply left, then what the chain loses a day.",
+        targets=[build.target(query.latest_above(ALERT_STATE, _FIELDS, limit=0, where=where, by=by), as_table=True)],
+        options=build.table(sort_by=[("level", True), ("cover", False), ("loses", True), ("score", True)]),
+        defaults={"noValue": "–"},
+        overrides=[
+            build.override("level", mappings=LEVEL_WORDS, custom__cellOptions={"type": "color-text"}),
+            build.override("cover", unit="suffix: d", description="days of supply left"),
+            build.override("loses", unit="suffix: /d", decimals=0, description="what the chain loses a day"),
+            build.override("score", unit="none", decimals=2, description="1 is the method's own threshold"),
+            build.override("since", unit="dateTimeFromNow"),
+            build.override("acknowledged", mappings=build.words({0: ("no", build.GREY), 1: ("yes", build.GREY)})),
+        ],
+        transformations=[
+            build.columns(
+                {name: name for name in ["level", "kind", "subject", "line", *list(_FIELDS)[1:]]},
+                without=["Time", "site"],
+            )
+        ],
+    )

@@ -1,0 +1,25 @@
+"""How long each stock at a line lasts at its present use, shortest first."""
+
+from __future__ import annotations
+
+from collector.schema import EXPECTED
+from dashboards import build, query
+from dashboards.layout import Place
+
+PLACES = {"plant_overview": Place(row=5, position=1, width=10, height=8)}
+
+_COLUMNS = {"empty in": "value", "at the earliest": "low", "at the latest": "high"}
+
+
+def panel() -> build.Json:
+    where = [query.equals("method", "shortage"), query.chosen("site"), query.chosen("line")]
+    by = ["line", "cell", "metric"]
+    return build.panel(
+        "table",
+        "Which stock runs empty next?",
+        "Median time to empty at the consumption measured now, with its early and late quantile; – if nothing is used.",
+        targets=[build.target(query.latest(EXPECTED, _COLUMNS, where=where, by=by), as_table=True)],
+        options=build.table(sort_by=[("empty in", False)]),
+        defaults={"unit": "s", "decimals": 1, "noValue": "–"},
+        transformations=[build.columns({name: name for name in [*by, *_COLUMNS]}, without=["Time"])],
+    )

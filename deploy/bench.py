@@ -1,0 +1,110 @@
+"""`andon bench`: figures of this machine, each run three times, printed as median and spread.
+
+The messages are the teaching factory's real capture, so what is measured is decoding and storing real payloads. Nothing
+is published: the wire is not part of these figures.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+from collector.clock import MessageClock
+from collector.health import Counters
+from collector.pump import Appender, ingest
+from collector.readings import NS_PER_S, Batch
+from collector.sources.replay import ReplaySource
+from collector.spool.frames import FrameKind
+from collector.spool.retention import Retention
+from collector.spool.spool import Spool
+from deploy.site import SiteFile, load_site
+
+RUNS = 3
+_SITE = Path(__file__).parent / "sites" / "teaching_factory"
+
+
+class Figure(NamedTuple):
+    """One measured quantity over the runs."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+
+    def line(self) -> str:
+        spread = max(self.values) - min(self.values)
+        return f"{self.name}: median {statistics.median(self.values):,.2f} {self.unit}, spread {spread:,.2f}"
+
+
+def machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def bench(report: Callable[[str], None]) -> list[Figure]:
+    """Runs every benchmark, reporting each figure as it is known."""
+    site = load_site(_SITE / "site.toml")
+    runs = [_collect_and_detect(site) for _ in range(RUNS)]
+    figures = [
+        Figure(name, unit, tuple(run[i] for run in runs))
+        for i, (name, unit) in enumerate(
+            (
+                ("collector: decode, append, sync", "readings/s"),
+                ("collector: messages", "messages/s"),
+                ("spool: batches on disk", "bytes/reading"),
+                ("spool: whole file", "bytes/reading"),
+                ("detectors: four rules, alerts, records", "readings/s"),
+            )
+        )
+    ]
+    for figure in figures:
+        report(figure.line())
+    return figures
+
+
+def _collect_and_detect(site: SiteFile) -> Sequence[float]:
+    """One run on a fresh spool: the figures in the order `bench` names them."""
+    from detectors.worker import Detection
+
+    with tempfile.TemporaryDirectory(prefix="andon-bench-") as folder:
+        with Spool.open(Path(folder) / "spool.sqlite") as spool:
+            began = time.perf_counter()
+            messages = _collect(site, spool)
+            collected_s = time.perf_counter() - began
+            readings, batch_bytes = _stored(spool)
+            file_bytes = spool.size_bytes()
+            began = time.perf_counter()
+            detection = Detection(spool, site.rules, site.detect, site.calendar)
+            while detection.step():
+                pass
+            detected_s = time.perf_counter() - began
+    return (
+        readings / collected_s,
+        messages / collected_s,
+        batch_bytes / readings,
+        file_bytes / readings,
+        readings / detected_s,
+    )
+
+
+def _collect(site: SiteFile, spool: Spool) -> int:
+    clock, counters, stop = MessageClock(), Counters(_due_ns=2**62), Event()
+    source = ReplaySource(_SITE / "capture.jsonl", clock, stop)
+    tick_ns = int(site.clock.tick_s * NS_PER_S)
+    appender = Appender(spool, site.site, clock, tick_ns, Retention(site.spool), counters)
+    ingest(source, site.decoder(clock), appender, stop)
+    return counters.counts["messages_stored"]
+
+
+def _stored(spool: Spool) -> tuple[int, int]:
+    """How many readings the log holds, and how many bytes their batches take."""
+    from collector.spool.frames import pack
+
+    frames = spool.log.read(0, 1_000_000, kinds=(FrameKind.BATCH,))
+    batches = [frame.body for frame in frames if isinstance(frame.body, Batch)]
+    return sum(map(len, batches)), sum(len(pack(batch)) for batch in batches)

@@ -1,0 +1,196 @@
+"""The whole house in one process: broker, plant, collector, detectors, chain and board, over a spool of its own.
+
+`run_demo` publishes a site's recording (or its simulated plant) and, when told `until_end`, waits until everything has
+been dealt with and writes the report. Time is the plant's own throughout, so the speed changes nothing in the result.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from collector.clock import PlantClock
+from collector.errors import AndonError
+from collector.health import Counters
+from collector.readings import NS_PER_S
+from collector.sources.recording import Published, read_recording
+from collector.sources.simulated import Plant
+from collector.spool.frames import FrameKind
+from collector.spool.log import INPUTS
+from collector.spool.spool import Spool
+from deploy.broker import demo_broker
+from deploy.crew import Crew
+from deploy.publisher import Pace, Publisher, publish_all
+from deploy.report import Report, make_report, write_report
+from deploy.running import start_board, start_chain, start_collector, start_detection
+from deploy.site import SiteFile, load_site
+from detectors.chain.run import FLOOR_READER, READER
+
+SITES = Path(__file__).parent / "sites"
+_STORE_WAIT_S = 30.0
+_AFTER_END_TICKS = 2  # the clock runs on a little, so that the last readings are looked at
+
+
+class DemoError(AndonError):
+    """The demo cannot go on; the sentence says why."""
+
+
+class Show(NamedTuple):
+    """What a demo publishes: the messages in order, how many there are (None: not known), and the plant behind them."""
+
+    messages: Iterator[Published]
+    total: int | None
+    plant: Plant | None
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """`speed`: plant seconds per second, None as fast as it goes. `report`: the folder to write to at the end."""
+
+    site: str = "teaching_factory"
+    speed: float | None = 60.0
+    until_end: bool = False
+    report: Path | None = None
+    board: bool = True
+    board_port: int | None = None
+    broker_port: int | None = None
+
+
+@dataclass
+class Progress:
+    """Who wants to know how far it is; both may be called often."""
+
+    address: Callable[[str], None] = field(default=lambda _address: None)
+    published: Callable[[int, int | None, int], None] = field(default=lambda _count, _total, _at_ns: None)
+
+
+def sites_available() -> list[str]:
+    return sorted(folder.name for folder in SITES.iterdir() if (folder / "site.toml").is_file())
+
+
+def show_of(folder: Path) -> Show:
+    """The recording `capture.jsonl` or the simulated plant `plant.toml` of a site's folder. Raises DemoError."""
+    if (folder / "capture.jsonl").is_file():
+        with (folder / "capture.jsonl").open("rb") as lines:
+            total = sum(1 for _ in lines)
+        return Show(read_recording(folder / "capture.jsonl"), total, None)
+    if (folder / "plant.toml").is_file():
+        plant = Plant.load(folder / "plant.toml")
+        return Show((Published(*message) for message in plant.messages()), None, plant)
+    raise DemoError(f"{folder}: neither capture.jsonl nor plant.toml; a demo site needs one of them")
+
+
+def run_demo(options: DemoOptions, progress: Progress, crew: Crew) -> Report | None:
+    """Runs until the end, or until `crew.stop` is set; the report when it ran to the end. Raises AndonError."""
+    if options.site not in sites_available():
+        raise DemoError(f"no demo site {options.site!r}; there is {', '.join(sites_available())}")
+    folder = SITES / options.site
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="andon-demo-")))
+        port = stack.enter_context(demo_broker(work, options.broker_port))
+        site = _on_demo_broker(load_site(folder / "site.toml", spool_path=work / "spool.sqlite"), port)
+        clock, counters = PlantClock(), Counters()
+        site.open_spool().close()
+        start_collector(crew, site, clock, counters, sinks=[])
+        start_detection(crew, site)
+        if site.network is not None:
+            start_chain(crew, site, site.network)
+        if options.board:
+            progress.address(start_board(crew, site, port=options.board_port))
+        try:
+            published = _publish(options, show_of(folder), site, clock, counters, progress, crew)
+            if options.until_end and not crew.stop.is_set():
+                _await_everything(site, _end_ns(published, site), crew)
+                return _report(options, site, published)
+            crew.stop.wait()
+            return None
+        finally:
+            crew.dismiss()
+
+
+def _on_demo_broker(site: SiteFile, port: int) -> SiteFile:
+    broker = msgspec.structs.replace(site.broker, host="127.0.0.1", port=port, username="", password_file="", tls=False)
+    return replace(site, broker=broker)
+
+
+def _publish(
+    options: DemoOptions,
+    show: Show,
+    site: SiteFile,
+    clock: PlantClock,
+    counters: Counters,
+    progress: Progress,
+    crew: Crew,
+) -> list[Published]:
+    _await(lambda: counters.counts.get("broker_connections", 0) > 0, "the collector did not connect", crew)
+    publisher = Publisher(site.broker, site.folder, "demo-plant")
+    published: list[Published] = []
+
+    def note(message: Published) -> None:
+        published.append(message)
+        progress.published(len(published), show.total, message.at_ns)
+
+    def wait_stored() -> None:
+        _await(lambda: counters.counts.get("messages_stored", 0) >= len(published), "messages are not stored", crew)
+
+    try:
+        pace = Pace(options.speed, crew.stop)
+        publish_all(show.messages, publisher, pace, crew.stop, on_message=note, clock=clock, wait_stored=wait_stored)
+        if published and not crew.stop.is_set():
+            wait_stored()
+            clock.settle(_end_ns(published, site))
+    finally:
+        publisher.close()
+    return published
+
+
+def _end_ns(published: Sequence[Published], site: SiteFile) -> int:
+    last_ns = published[-1].at_ns if published else 0
+    return last_ns + int(_AFTER_END_TICKS * site.clock.tick_s * NS_PER_S)
+
+
+def _await_everything(site: SiteFile, end_ns: int, crew: Crew) -> None:
+    """Waits until detectors and chain have dealt with the whole log, the tick at `end_ns` included."""
+    with site.open_spool() as spool:
+
+        def dealt_with() -> bool:
+            inputs_done = all(
+                not spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
+                for line in spool.log.lines()
+            )
+            chain_done = site.network is None or _chain_done(spool)
+            return spool.log.clock_ns() >= end_ns and inputs_done and chain_done
+
+        _await(dealt_with, "detectors and chain are not done", crew, wait_s=600.0)
+
+
+def _chain_done(spool: Spool) -> bool:
+    log = spool.log
+    heard = not log.read(log.cursor(READER), 1, kinds=(FrameKind.RECORD,))
+    return heard and not log.read(log.cursor(FLOOR_READER), 1, kinds=(FrameKind.BATCH, FrameKind.TICK))
+
+
+def _report(options: DemoOptions, site: SiteFile, published: Sequence[Published]) -> Report:
+    with site.open_spool() as spool:
+        report = make_report(options.site, published, site.decoder(PlantClock()), spool)
+    if options.report is not None:
+        write_report(report, options.report)
+    return report
+
+
+def _await(done: Callable[[], bool], otherwise: str, crew: Crew, wait_s: float = _STORE_WAIT_S) -> None:
+    deadline = time.monotonic() + wait_s
+    while not done():
+        crew.check()
+        if crew.stop.is_set():
+            return
+        if time.monotonic() > deadline:
+            raise DemoError(f"{otherwise} after {wait_s:.0f} s; see the log above")
+        time.sleep(0.002)

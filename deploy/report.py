@@ -1,0 +1,245 @@
+"""What a run came to, judged against what really happened: counts, lead times, stops, exposures.
+
+Input: the messages that were published (decoded once more, as the audit's own truth) and the spool as readers see it.
+Output: `Report`, written as report.json and report.md. Pure but for reading the spool; all instants are event time in
+epoch seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from collector import schema
+from collector.decoder import Decoder
+from collector.readings import NS_PER_S, Batch, Kind, Series
+from collector.sources.recording import Published
+from collector.sources.source import Message
+from collector.spool.frames import FrameKind, Record
+from collector.spool.spool import Spool
+from deploy.report_page import as_markdown
+from detectors.alerts import Alert, State
+
+_SOON_S = 600.0  # a shortage alert is true when the stock is empty, or refilled, within this time
+_STOP_S = 20.0
+_STOP_INTERVALS = 5.0  # a gap of this many usual intervals between two counts is a stop
+
+Times = dict[Series, tuple[list[float], list[float]]]  # per series: epoch seconds, values, in order of time
+
+
+class Shortage(msgspec.Struct):
+    """One time a stock ran empty; `warned_at` and `lead_time_s` are None when nobody was warned."""
+
+    subject: str
+    empty_at: float
+    warned_at: float | None
+    lead_time_s: float | None
+
+
+class Stop(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    """One stretch without a count; `raised_at` None: no alert; `suppressed`: shown as such, nobody was called."""
+
+    subject: str
+    start: float
+    end: float
+    raised_at: float | None
+    suppressed: bool
+
+
+class AlertRow(msgspec.Struct):
+    key: str
+    kind: str
+    subject: str
+    state: str
+    severity: str
+    raised_at: float
+    cleared_at: float | None
+    suppressed: str
+    acked_by: str
+    evidence: dict[str, Any]
+
+
+class Report(msgspec.Struct):
+    """The keys of report.json. The five counts are of messages."""
+
+    site: str
+    published: int
+    stored: int
+    dead_lettered: int
+    lost: int
+    duplicates_visible: int
+    alerts: list[AlertRow]
+    shortages: list[Shortage]
+    false_shortage_alerts: int
+    stops: list[Stop]
+    exposures: list[dict[str, Any]]
+    faults: list[dict[str, Any]] = []
+
+
+def make_report(site: str, published: Sequence[Published], decoder: Decoder, spool: Spool) -> Report:
+    """The report of a finished run. `decoder` must be fresh: it reads the published messages a second time."""
+    floor = floor_of(spool)
+    counts = _audit(published, decoder, floor, spool)
+    alerts = [msgspec.convert(record.detail, Alert) for record in spool.log.latest(schema.ALERT_EVENT.name)]
+    alerts.sort(key=lambda alert: (alert.fired_at_ns, alert.key))
+    shortages, false_alerts = _shortages(floor, alerts)
+    return Report(
+        site=site,
+        published=counts["published"],
+        stored=counts["stored"],
+        dead_lettered=counts["dead_lettered"],
+        lost=counts["lost"],
+        duplicates_visible=counts["duplicates_visible"],
+        alerts=[_row(alert) for alert in alerts],
+        shortages=shortages,
+        false_shortage_alerts=false_alerts,
+        stops=_stops(floor, alerts),
+        exposures=_exposures(spool),
+    )
+
+
+def _exposures(spool: Spool) -> list[dict[str, Any]]:
+    """Every exposure that was said, in order, those that said a former one has ended left out."""
+    found = []
+    after = 0
+    while frames := spool.log.read(after, 500, kinds=(FrameKind.RECORD,)):
+        after = frames[-1].offset
+        bodies = [frame.body for frame in frames if isinstance(frame.body, Record)]
+        found += [body.detail for body in bodies if body.measurement == schema.EXPOSURE.name and body.detail["causes"]]
+    return found
+
+
+def floor_of(spool: Spool) -> Times:
+    """All readings of the spool by series, one per instant, as every store keeps them."""
+    columns: dict[int, list[Batch]] = {}
+    after = 0
+    while frames := spool.log.read(after, 500, kinds=(FrameKind.BATCH,)):
+        after = frames[-1].offset
+        for frame in frames:
+            if isinstance(frame.body, Batch):
+                for series in np.unique(frame.body.series).tolist():
+                    columns.setdefault(series, []).append(frame.body.take(frame.body.series == series))
+    return {spool.series[series]: _in_time(batches) for series, batches in columns.items()}
+
+
+def _in_time(batches: Sequence[Batch]) -> tuple[list[float], list[float]]:
+    at_ns = np.concatenate([batch.at_ns for batch in batches])
+    value = np.concatenate([batch.value for batch in batches])
+    unique, first = np.unique(at_ns, return_index=True)
+    return (unique / NS_PER_S).tolist(), value[first].tolist()
+
+
+def _audit(published: Sequence[Published], decoder: Decoder, floor: Times, spool: Spool) -> dict[str, int]:
+    """Looks every published message up again: its readings in the spool, or itself among the dead letters."""
+    visible = {(series, at) for series, (times, _) in floor.items() for at in times}
+    keys_seen = Counter((series, at) for series, (times, _) in floor.items() for at in times)
+    dead = {(letter.topic, letter.payload) for letter in spool.dead.read(limit=1_000_000)}
+    stored = dead_lettered = 0
+    for at_ns, topic, payload in published:
+        intake = decoder.decode([Message(topic, payload, at_ns)])
+        if (topic, payload) in dead:
+            dead_lettered += 1
+        elif not intake.dead and all((r.series, r.at_ns / NS_PER_S) in visible for r, _ in intake.readings):
+            stored += 1
+    return {
+        "published": len(published),
+        "stored": stored,
+        "dead_lettered": dead_lettered,
+        "lost": len(published) - stored - dead_lettered,
+        "duplicates_visible": sum(times - 1 for times in keys_seen.values()),
+    }
+
+
+def _shortages(floor: Times, alerts: Sequence[Alert]) -> tuple[list[Shortage], int]:
+    """Every time a stock ran empty with its warning, and how many warnings came true in no way."""
+    found, false_alerts = [], 0
+    for series, (times, values) in sorted(floor.items()):
+        if series.kind is not Kind.STOCK:
+            continue
+        raised = [a for a in alerts if a.kind == "shortage" and a.series == series.name and not a.suppressed_by]
+        empties, refills = _empties_and_refills(times, values)
+        found += [_warned(series.name, empty_at, raised, refills) for empty_at in empties]
+        false_alerts += sum(not _came_true(a.fired_at_ns / NS_PER_S, empties, refills) for a in raised)
+    return sorted(found, key=lambda one: one.empty_at), false_alerts
+
+
+def _empties_and_refills(times: Sequence[float], values: Sequence[float]) -> tuple[list[float], list[float]]:
+    steps = list(zip(pairwise(values), times[1:], strict=True))
+    largest = max(values, default=0.0)
+    empties = [at for (before, after), at in steps if before > 0.0 >= after]
+    refills = [at for (before, after), at in steps if after - before > 0.05 * largest]
+    return empties, refills
+
+
+def _warned(subject: str, empty_at: float, raised: Iterable[Alert], refills: Sequence[float]) -> Shortage:
+    """The first alert since the last refill that was raised before the stock was empty."""
+    since = max((at for at in refills if at <= empty_at), default=float("-inf"))
+    in_time = [a.fired_at_ns / NS_PER_S for a in raised if since <= a.fired_at_ns / NS_PER_S <= empty_at]
+    if not in_time:
+        return Shortage(subject, empty_at, None, None)
+    return Shortage(subject, empty_at, min(in_time), empty_at - min(in_time))
+
+
+def _came_true(raised_at: float, empties: Iterable[float], refills: Iterable[float]) -> bool:
+    soon = raised_at + _SOON_S
+    return any(raised_at <= at <= soon for at in (*empties, *refills))
+
+
+def _stops(floor: Times, alerts: Sequence[Alert]) -> list[Stop]:
+    """Stretches without a count on every production counter, with the alert that was raised within them."""
+    drops = [alert for alert in alerts if alert.kind == "output_drop"]
+    found = []
+    for series, (times, values) in sorted(floor.items()):
+        if series.kind is not Kind.COUNTER or series.equipment.line == schema.SELF_LINE:
+            continue
+        own = [alert for alert in drops if alert.series == series.name]
+        if own or series.on_event:
+            found += [_stop(series.name, start, end, own) for start, end in _stretches(times, values)]
+    return sorted(found, key=lambda stop: stop.start)
+
+
+def _stretches(times: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:
+    counted = [at for (before, after), at in zip(pairwise(values), times[1:], strict=True) if after != before]
+    if len(counted) < 3:
+        return []
+    usual_s = float(np.median(np.diff(counted)))
+    shortest_s = max(_STOP_S, _STOP_INTERVALS * usual_s)
+    return [(start, end) for start, end in pairwise(counted) if end - start >= shortest_s]
+
+
+def _stop(subject: str, start: float, end: float, drops: Iterable[Alert]) -> Stop:
+    within = [alert for alert in drops if start <= alert.fired_at_ns / NS_PER_S <= end]
+    if not within:
+        return Stop(subject, start, end, None, False)
+    first = min(within, key=lambda alert: alert.fired_at_ns)
+    suppressed = bool(first.suppressed_by) or first.state is State.SUPPRESSED
+    return Stop(subject, start, end, first.fired_at_ns / NS_PER_S, suppressed)
+
+
+def _row(alert: Alert) -> AlertRow:
+    return AlertRow(
+        key=alert.key,
+        kind=alert.kind,
+        subject=alert.subject,
+        state=str(alert.state),
+        severity=str(alert.severity),
+        raised_at=alert.fired_at_ns / NS_PER_S,
+        cleared_at=alert.resolved_at_ns / NS_PER_S if alert.resolved_at_ns else None,
+        suppressed=alert.suppressed_by,
+        acked_by=alert.acked_by,
+        evidence=alert.evidence,
+    )
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """report.json and report.md in `folder`, which is made when missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    (folder / "report.json").write_bytes(body + b"\n")
+    (folder / "report.md").write_text(as_markdown(report), encoding="utf-8")
