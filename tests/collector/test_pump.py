@@ -1,0 +1,218 @@
+"""The two loops: what is acknowledged is on disk, what is delivered moves the cursor, and nothing goes missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from collector.clock import Clock, MessageClock, PlantClock, WallClock
+from collector.config import Site, SpoolSettings
+from collector.decoder import Decoder
+from collector.formats.format import BadPayload, Decoded, Stateless
+from collector.health import Counters
+from collector.pump import Appender, drain, ingest
+from collector.readings import NS_PER_S, Equipment, Quality, Reading, Series
+from collector.sinks.sink import SinkRejected, SinkUnavailable
+from collector.sources.source import Delivery, Message
+from collector.spool.frames import Batch, FrameKind, Tick
+from collector.spool.ledger import Cause
+from collector.spool.retention import Retention
+from collector.spool.spool import Spool
+from collector.topics import TopicTemplate
+
+SITE = Site(enterprise="e", name="site")
+LEVEL = Series(Equipment("e", "site", line="line"), "level")
+T0_NS = 1_700_000_000 * NS_PER_S
+
+
+class Numbers(Stateless):
+    """A format of plain `seconds value` payloads."""
+
+    def decode(self, message: Message) -> Decoded:
+        try:
+            second, value = map(float, message.payload.split())
+        except ValueError:
+            raise BadPayload(f"topic {message.topic}: not two numbers") from None
+        return Decoded([Reading(LEVEL, T0_NS + int(second * NS_PER_S), value)])
+
+
+class Listed:
+    """A source of given payloads; counts what was acknowledged and stops the loop at the end."""
+
+    def __init__(self, payloads: Sequence[bytes], stop: Event, group: int = 4) -> None:
+        self.left = list(payloads)
+        self.acknowledged = 0
+        self.on_disk_when_acknowledged: list[int] = []
+        self.look: Callable[[], int] = lambda: 0
+        self._stop = stop
+        self._group = group
+
+    def receive(self, limit: int, wait_s: float) -> Delivery:
+        taken, self.left = self.left[: self._group], self.left[self._group :]
+        if not taken:
+            self._stop.set()
+        return Delivery([Message("level", one, T0_NS) for one in taken], lambda: self._note(len(taken)))
+
+    def close(self) -> None:
+        self.left = []
+
+    def _note(self, count: int) -> None:
+        self.acknowledged += count
+        self.on_disk_when_acknowledged.append(self.look())
+
+
+class Store:
+    """A sink that is down for its first calls, refuses given rows, and keeps the rest."""
+
+    def __init__(self, stop: Event, wanted: int, *, down: int = 0, refused: bytes = b"none") -> None:
+        self.rows: list[bytes] = []
+        self._stop, self._wanted, self._down, self._refused = stop, wanted, down, refused
+
+    def write(self, rows: Sequence[bytes]) -> None:
+        if self._down:
+            self._down -= 1
+            raise SinkUnavailable("store is down", retry_after_s=0.001)
+        bad = [i for i, row in enumerate(rows) if self._refused in row]
+        self.rows += [row for i, row in enumerate(rows) if i not in bad]
+        if len(self.rows) >= self._wanted:
+            self._stop.set()
+        if bad:
+            raise SinkRejected("field has another type", bad)
+
+    def close(self) -> None:
+        self.rows = []
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with Spool.open(tmp_path / "spool.sqlite") as opened:
+        yield opened
+
+
+def payloads(count: int) -> list[bytes]:
+    return [f"{i} {i * 0.5}".encode() for i in range(count)]
+
+
+def take(spool: Spool, source: Listed, stop: Event, clock: Clock | None = None, max_mb: float = 100.0) -> Counters:
+    clock, counters = clock or WallClock(), Counters(_due_ns=2**62)
+    decoder = Decoder([(TopicTemplate("level"), Numbers())], clock)
+    retention = Retention(SpoolSettings(max_mb=max_mb))
+    ingest(source, decoder, Appender(spool, SITE, clock, 5 * NS_PER_S, retention, counters), stop)
+    return counters
+
+
+def batches(spool: Spool) -> list[Batch]:
+    bodies = [frame.body for frame in spool.log.read(0, 10_000, kinds=(FrameKind.BATCH,))]
+    return [body for body in bodies if isinstance(body, Batch)]
+
+
+def test_acknowledged_means_on_disk(spool: Spool, tmp_path: Path) -> None:
+    stop = Event()
+    source = Listed(payloads(20), stop)
+    with Spool.open(tmp_path / "spool.sqlite") as other:
+        source.look = lambda: sum(len(batch) for batch in batches(other))
+        take(spool, source, stop)
+    assert source.acknowledged == 20
+    assert source.on_disk_when_acknowledged[:5] == [4, 8, 12, 16, 20]
+
+
+def test_a_bad_payload_is_a_dead_letter_acknowledged_and_counted(spool: Spool) -> None:
+    stop = Event()
+    source = Listed([b"1 1", b"\xff\x00", b"2 2"], stop)
+    counters = take(spool, source, stop)
+    (letter,) = spool.dead.read()
+    assert (letter.topic, letter.payload) == ("level", b"\xff\x00")
+    assert "not two numbers" in letter.reason
+    assert source.acknowledged == 3
+    assert counters.counts["dead_lettered"] == 1
+    assert sum(map(len, batches(spool))) == 2
+
+
+def test_a_topic_nobody_reads_is_a_dead_letter_with_the_remedy() -> None:
+    decoder = Decoder([(TopicTemplate("level"), Numbers())], WallClock())
+    intake = decoder.decode([Message("other/topic", b"1 1", T0_NS)])
+    assert intake.dead[0].reason == "no [[subscribe]] reads topic 'other/topic': add one to site.toml"
+
+
+def test_a_reading_ahead_of_the_clock_is_kept_flagged_and_booked(spool: Spool) -> None:
+    stop, clock = Event(), PlantClock()
+    clock.settle(T0_NS)
+    take(spool, Listed([b"1 1", b"7200 2", b"3 3"], stop), stop, clock)
+    (batch,) = batches(spool)
+    assert batch.quality.tolist() == [Quality.GOOD, Quality.CLOCK, Quality.GOOD]
+    (gap,) = spool.ledger.read()
+    assert (gap.asset, gap.cause, gap.missing) == ("site/line", Cause.CLOCK, 1)
+
+
+def test_a_recording_ticks_by_its_own_time(spool: Spool) -> None:
+    stop = Event()
+    take(spool, Listed(payloads(40), stop), stop, MessageClock())
+    frames = spool.log.read(0, 100)
+    ticks = [(frame.at_ns - T0_NS) // NS_PER_S for frame in frames if isinstance(frame.body, Tick)]
+    assert ticks == [3, 11, 19, 27, 35]  # the first sight of time, then every 5 s or more
+    assert spool.log.clock_ns() == T0_NS + 35 * NS_PER_S
+
+
+def test_a_full_spool_drops_the_oldest_readings_books_them_and_goes_on(tmp_path: Path) -> None:
+    stop = Event()
+    with Spool.open(tmp_path / "small.sqlite", max_mb=0.4) as spool:
+        source = Listed(payloads(6000), stop, group=2)
+        counters = take(spool, source, stop, max_mb=0.4)
+        assert source.acknowledged == 6000
+        kept = sum(map(len, batches(spool)))
+        evicted = [gap for gap in spool.ledger.read() if gap.cause is Cause.EVICTED]
+        assert evicted
+        assert kept + 2 * sum(gap.missing for gap in evicted) == 6000
+        assert counters.counts.get("spool_full", 0) == 0
+
+
+def test_delivered_frames_go_first_and_are_not_booked(tmp_path: Path) -> None:
+    stop = Event()
+    with Spool.open(tmp_path / "small.sqlite", max_mb=0.4) as spool:
+        take(spool, Listed(payloads(1500), stop, group=2), stop, max_mb=100.0)
+        with spool.transaction():
+            spool.log.advance("sink:lines", spool.log.end())
+        stop = Event()
+        take(spool, Listed(payloads(1500), stop, group=2), stop, max_mb=0.4)
+        assert [gap for gap in spool.ledger.read() if gap.cause is Cause.EVICTED] == []
+
+
+def test_rows_reach_a_store_that_was_down(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    stop = Event()
+    take(spool, Listed(payloads(20), stop), stop, MessageClock())
+    stop, counters = Event(), Counters()
+    store = Store(stop, wanted=20, down=3)
+    with caplog.at_level(logging.WARNING):
+        drain("store", store, spool, counters, stop)
+    assert len(store.rows) == 20
+    assert spool.log.cursor("sink:store") == spool.log.end()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "sink.unavailable sink=store reason='store is down'",
+        "sink.available sink=store",
+    ]  # one line a change of state, not one a try
+
+
+def test_a_row_the_store_refuses_is_a_dead_letter_and_the_rest_goes_on(spool: Spool) -> None:
+    stop = Event()
+    take(spool, Listed(payloads(20), stop), stop, MessageClock())
+    stop = Event()
+    store = Store(stop, wanted=19, refused=b"value=3.5")
+    drain("store", store, spool, Counters(), stop)
+    (letter,) = spool.dead.read()
+    assert letter.topic == "sink:store"
+    assert b"value=3.5" in letter.payload
+    assert letter.reason == "field has another type"
+
+
+def test_own_counters_are_readings_of_their_own_line(spool: Spool) -> None:
+    counters = Counters()
+    counters.add("readings_stored", 7)
+    (reading,) = counters.due(SITE, T0_NS)
+    assert reading.series.name == "site/_self/collector:readings_stored"
+    assert reading.value == 7.0
+    assert counters.due(SITE, T0_NS + NS_PER_S) == []

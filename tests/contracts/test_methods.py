@@ -1,0 +1,226 @@
+"""What every detection method promises. The folder is listed: a new method is tested with no edit here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from collector.folder import names_in
+from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Kind, Quality, Series
+from detectors import methods
+from detectors.calendar import Calendar
+from detectors.detector import Context, Detector, Scores
+from detectors.playback import play
+
+START_S, STEP_S, STEPS = 1_752_000_000, 5, 900
+STUCK, SILENT, SLOW = range(300, 420), range(500, 560), range(620, 700)
+PLACE = Equipment("acme", "north", "hall", "press", "cell")
+SERIES = {
+    0: Series(PLACE, "temperature", "Cel"),
+    1: Series(PLACE, "stock_bolt", "1", Kind.STOCK),
+    2: Series(PLACE, "good", "1", Kind.COUNTER),
+    3: Series(PLACE, "bottles", "1", Kind.COUNTER, on_event=True),
+    4: Series(PLACE, "state", "1", Kind.STATE, ("idle", "run")),
+    5: Series(PLACE, "recipe"),
+}
+CONTEXT = Context(SERIES, Calendar(), "north/press")
+
+
+def line(steps: int = STEPS) -> Batch:
+    """A line with one trouble of each kind: a frozen gauge, silence, a slow stretch, a stock that runs empty."""
+    rng = np.random.default_rng(11)
+    builder, good, stock = BatchBuilder(), 0, 400.0
+    for i in range(steps):
+        at_ns = (START_S + i * STEP_S) * NS_PER_S + 7 * i % 5
+        phase = i % STEPS
+        if phase in SILENT:
+            continue
+        made = 2 if phase not in SLOW else int(i % 3 == 0)
+        good, stock = good + made, 400.0 if stock <= -20 else stock - made
+        temperature = 21.0 if phase in STUCK else float(rng.normal(20, 1))
+        values = {0: temperature, 1: max(stock, 0.0), 2: good, 4: float(made > 0), 5: 12.0}
+        for series, value in values.items():
+            builder.add(series, at_ns, value, Quality.GOOD, at_ns)
+        if made:
+            builder.add(3, at_ns, good, Quality.GOOD, at_ns)
+    return builder.build()
+
+
+LINE = line()
+
+
+def options_of(method: ModuleType) -> Any:
+    """The method's defaults; what it requires is a number, and 60 will do."""
+    required = [field for field in msgspec.structs.fields(method.Options) if field.required]
+    return method.Options(**{field.name: 60.0 for field in required})
+
+
+@pytest.fixture(params=names_in(methods))
+def method(request: pytest.FixtureRequest) -> ModuleType:
+    return importlib.import_module(f"detectors.methods.{request.param}")
+
+
+def start(method: ModuleType) -> Detector:
+    detector: Detector = method.build(options_of(method), CONTEXT)
+    return detector
+
+
+def rows_of(scores: Iterator[Scores] | list[Scores]) -> np.ndarray:
+    """Every row said, as numbers."""
+    columns = [
+        (s.series, s.at_ns, s.score, s.value, s.expected_low, s.expected, s.expected_high) for s in scores if len(s)
+    ]
+    return np.concatenate([np.column_stack(c) for c in columns]) if columns else np.empty((0, 7))
+
+
+def with_rows(batch: Batch, extra: list[tuple[int, int, float, int]]) -> Batch:
+    """The batch with more rows, in order of time; extra rows come after those of the same instant."""
+    builder = BatchBuilder()
+    for row in extra:
+        builder.add(*row, row[1])
+    more = builder.build()
+    columns = [np.concatenate(pair) for pair in zip(batch.columns, more.columns, strict=True)]
+    return Batch(*columns).take(np.argsort(columns[1], kind="stable"))
+
+
+def test_it_finds_the_trouble_it_is_for(method):
+    scores = rows_of(list(play(start(method), LINE)))[:, 2]
+    assert (scores >= 1.0).any()
+    assert (scores < 1.0).any()
+
+
+def test_columns_are_of_one_length_and_in_order_of_time(method):
+    for scores in play(start(method), LINE):
+        assert len({len(getattr(scores, name)) for name in Scores.__slots__}) == 1
+        assert (np.diff(scores.at_ns) >= 0).all()
+        assert set(scores.series.tolist()) <= set(SERIES)
+
+
+def test_what_comes_later_changes_no_earlier_score(method):
+    """Strictly causal: score, then learn."""
+    whole = list(play(start(method), LINE))
+    for until_ns in LINE.at_ns[[len(LINE) // 5, len(LINE) // 2, -400]]:
+        part = rows_of(list(play(start(method), LINE.take(LINE.at_ns <= until_ns))))
+        part = part[part[:, 1] <= until_ns]
+        np.testing.assert_array_equal(part, rows_of(whole)[: len(part)])
+
+
+def test_batch_cuts_change_nothing(method):
+    once, apart = start(method), start(method)
+    rows = [[], []]
+    for end in range(0, len(LINE), 97):
+        stretch = LINE.take(slice(end, end + 97))
+        rows[0].append(once.score(stretch))
+        rows[1].extend(apart.score(stretch.take(slice(i, i + 1))) for i in range(len(stretch)))
+    np.testing.assert_array_equal(rows_of(rows[0]), rows_of(rows[1]))
+    assert once.snapshot() == apart.snapshot()
+
+
+@pytest.mark.parametrize("cut", [1, 500, 1400, 2600])
+def test_a_restored_detector_goes_on_as_if_nothing_had_happened(method, cut):
+    before, after = start(method), start(method)
+    list(play(before, LINE.take(slice(0, cut))))
+    after.restore(before.snapshot())
+    rest = LINE.take(slice(cut, None))
+    np.testing.assert_array_equal(rows_of(list(play(before, rest))), rows_of(list(play(after, rest))))
+    assert before.snapshot() == after.snapshot()
+
+
+def test_its_memory_is_bounded(method):
+    sizes = []
+    for turns in (2, 6):
+        detector = start(method)
+        list(play(detector, line(turns * STEPS)))
+        sizes.append(len(detector.snapshot()))
+    assert sizes[1] <= 1.2 * sizes[0] + 200
+    assert sizes[1] <= 8192 * len(SERIES)
+
+
+@pytest.mark.parametrize(
+    ("value", "quality"),
+    [
+        (float("nan"), Quality.GOOD),
+        (float("inf"), Quality.GOOD),
+        (-1e9, Quality.BAD),
+        (-1e9, Quality.STALE),
+        (-1e9, Quality.CLOCK),
+        (-1e9, Quality.GOOD | Quality.HISTORICAL),
+    ],
+)
+def test_what_cannot_be_used_is_ignored(method, value, quality):
+    worse = with_rows(LINE, [(s, int(at) + 1, value, quality) for at in LINE.at_ns[::40] for s in SERIES])
+    clean, other = start(method), start(method)
+    np.testing.assert_array_equal(rows_of(list(play(clean, LINE))), rows_of(list(play(other, worse))))
+    assert clean.snapshot() == other.snapshot()
+
+
+def test_readings_that_are_not_newer_are_ignored(method):
+    clean, other = start(method), start(method)
+    rows = []
+    for detector in (clean, other):
+        said = []
+        for end in range(100, len(LINE) + 100, 100):
+            said.append(detector.score(LINE.take(slice(end - 100, end))))
+            if detector is other:
+                said.append(detector.score(LINE.take(slice(max(end - 300, 0), end))))  # delivered again
+        rows.append(rows_of(said))
+    np.testing.assert_array_equal(*rows)
+    assert clean.snapshot() == other.snapshot()
+
+
+def test_it_is_quiet_while_warming_up(method):
+    first = LINE.take(slice(0, 3 * 6))
+    assert not (rows_of(list(play(start(method), first)))[:, 2] >= 1.0).any()
+
+
+def test_an_instant_asked_twice_is_answered_twice_the_same(method):
+    detector = start(method)
+    for _ in play(detector, LINE.take(slice(0, 1500))):
+        pass
+    at_ns = int(LINE.at_ns[1499]) + 10 * NS_PER_S
+    np.testing.assert_array_equal(rows_of([detector.tick(at_ns)]), rows_of([detector.tick(at_ns)]))
+
+
+def test_silence_resolves_nothing(method):
+    """No tick takes back a verdict when nothing was heard since."""
+    detector, verdicts = start(method), {}
+    for end in range(50, len(LINE), 50):
+        scores = detector.score(LINE.take(slice(end - 50, end)))
+        verdicts |= dict(zip(scores.series.tolist(), (scores.score >= 1.0).tolist(), strict=True))
+        later = detector.tick(int(LINE.at_ns[end - 1]) + NS_PER_S)
+        for series, score in zip(later.series.tolist(), later.score.tolist(), strict=True):
+            assert not (verdicts.get(series, False) and score < 1.0)
+
+
+def test_its_evidence_is_plain_values_for_a_named_subject(method):
+    detector, found = start(method), 0
+    for scores in play(detector, LINE):
+        for series, at_ns, score in zip(
+            scores.series.tolist(), scores.at_ns.tolist(), scores.score.tolist(), strict=True
+        ):
+            if score >= 1.0:
+                evidence = detector.explain(series, at_ns)
+                assert evidence
+                json.dumps(evidence, allow_nan=False)
+                assert all(isinstance(value, float | int | str | bool) for value in evidence.values())
+                assert detector.subject(SERIES[series]).startswith("north")
+                found += 1
+    assert found
+
+
+def test_unknown_options_are_refused(method):
+    with pytest.raises(msgspec.ValidationError, match="no_such_option"):
+        msgspec.convert({**msgspec.to_builtins(options_of(method)), "no_such_option": 1}, method.Options)
+
+
+def test_it_says_when_it_fails_and_where_it_comes_from(method):
+    text = " ".join((method.__doc__ or "").split())
+    assert "fails" in text
+    assert "Source" in text

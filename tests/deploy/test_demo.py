@@ -1,0 +1,98 @@
+"""The real capture from end to end, in one process: what the first run of Andon promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deploy.crew import Crew
+from deploy.demo import DemoError, DemoOptions, Progress, run_demo
+from deploy.report import Report
+
+ALMOST_REAL = 4000.0  # capture seconds per second
+
+
+def report_at(speed: float | None, folder: Path, site: str = "teaching_factory") -> Report:
+    options = DemoOptions(site=site, speed=speed, until_end=True, report=folder, board=False)
+    report = run_demo(options, Progress(), Crew())
+    assert report is not None
+    return report
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> Report:
+    return report_at(None, folder)
+
+
+def test_every_message_is_accounted_for(report: Report) -> None:
+    assert report.published == 13_755
+    assert report.stored + report.dead_lettered == report.published
+    assert (report.dead_lettered, report.lost, report.duplicates_visible) == (0, 0, 0)
+
+
+def test_people_are_warned_before_a_dispenser_runs_empty(report: Report) -> None:
+    assert len(report.shortages) == 28
+    leads = [one.lead_time_s for one in report.shortages if one.lead_time_s is not None]
+    assert sum(lead >= 60.0 for lead in leads) >= 27
+    assert report.false_shortage_alerts <= 3
+
+
+def test_no_refill_raises_an_alert(report: Report) -> None:
+    """A shortage alert stands at a stock that is low, never at one just filled (800 g)."""
+    raised = [alert for alert in report.alerts if alert.kind == "shortage"]
+    assert raised
+    assert all(float(alert.evidence["stock"]) < 400.0 for alert in raised)
+
+
+def test_every_long_stop_is_told_and_the_night_is_shown_as_planned(report: Report) -> None:
+    stops = [stop for stop in report.stops if stop.end - stop.start >= 56.0]
+    assert len(stops) == 12
+    assert [stop.end - stop.start for stop in stops if stop.suppressed] == [66_620.0]
+    assert all(stop.raised_at is not None for stop in stops)
+    assert all(stop.raised_at - stop.start <= 45.0 for stop in stops if stop.raised_at is not None)
+
+
+def test_one_cause_one_alert(report: Report) -> None:
+    """The rig reports only while it makes bottles: what its silence adds to a stop is suppressed by it."""
+    calling = {alert.kind for alert in report.alerts if not alert.suppressed}
+    assert calling == {"shortage", "output_drop"}
+    stops = [stop for stop in report.stops if not stop.suppressed]
+    drops = [alert for alert in report.alerts if alert.kind == "output_drop" and not alert.suppressed]
+    assert len(drops) == len(stops)
+
+
+def test_every_alert_has_its_evidence_and_its_consequence(report: Report) -> None:
+    assert all(alert.evidence for alert in report.alerts)
+    exposed = {(one["node"], one["causes"][0].partition(":")[0]) for one in report.exposures}
+    assert ("bottling", "output_drop") in exposed
+    assert any(cause == "shortage" for _, cause in exposed)
+
+
+def test_the_speed_changes_nothing(report: Report, folder: Path, tmp_path: Path) -> None:
+    slower = report_at(ALMOST_REAL, tmp_path)
+    assert slower.alerts == report.alerts
+    assert (tmp_path / "report.json").read_bytes() == (folder / "report.json").read_bytes()
+
+
+def test_the_report_reads_as_promised(report: Report, folder: Path) -> None:
+    body = msgspec.json.decode((folder / "report.json").read_bytes())
+    wanted = {"published", "stored", "dead_lettered", "lost", "duplicates_visible", "alerts", "shortages"}
+    assert wanted | {"false_shortage_alerts", "stops", "exposures"} <= body.keys()
+    assert {"key", "kind", "subject", "raised_at", "cleared_at", "evidence"} <= body["alerts"][0].keys()
+    assert {"subject", "empty_at", "warned_at", "lead_time_s"} <= body["shortages"][0].keys()
+    assert {"from", "to", "raised_at", "suppressed"} <= body["stops"][0].keys()
+    page = (folder / "report.md").read_text()
+    assert "| published | 13755 |" in page
+    assert page.count("fill_level |") >= 28
+
+
+def test_an_unknown_site_is_named_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="no demo site 'moon'; there is nev_drive, teaching_factory"):
+        report_at(None, tmp_path, site="moon")

@@ -1,0 +1,110 @@
+"""Readings and alert records through the real influxdb-client into a real InfluxDB engine (Debian's 1.6.7, behind the
+test-only shim for the v2 write path; no InfluxDB 2 was ever run), read back by InfluxQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.readings import BatchBuilder, Equipment, Kind, Quality, Series
+from collector.rows import rows
+from collector.schema import ALERT_EVENT, ALERT_STATE
+from collector.sinks.influx import Influx, Options, build
+from collector.sinks.sink import SinkRejected, SinkUnavailable
+from collector.spool.frames import Frame, Record, batch_frame, record_frame
+from tests.plant.servers import Running, V2WriteShim, influxdb, influxql
+
+pytestmark = pytest.mark.plant
+
+START_NS = 1_700_000_000_000_000_000
+SCALE = Equipment("iot1", "teaching factory", "", "bottling, old", "scale=1")
+SERIES = {
+    1: Series(SCALE, "final_weight", "g"),
+    2: Series(SCALE, "cracked", "1", Kind.STATE, ("whole", 'cracked "badly" \\ in two')),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Running]:
+    with influxdb(tmp_path / "influxdb") as running:
+        influxql(running, 'CREATE DATABASE "andon"')
+        yield running
+
+
+@pytest.fixture
+def sink(store: Running, tmp_path: Path) -> Iterator[Influx]:
+    with V2WriteShim(store) as shim:
+        built = build(Options(url=shim.url, timeout_s=5.0), tmp_path)
+        yield built
+        built.close()
+
+
+def readings(first: int, n: int) -> Frame:
+    builder = BatchBuilder()
+    for i in range(first, first + n):
+        builder.add(1, START_NS + i, 100.0 + i / 7, Quality.GOOD, START_NS)
+        builder.add(2, START_NS + i, float(i % 2), Quality.GOOD, START_NS)
+    return batch_frame("s", builder.build())
+
+
+def test_readings_are_found_again_to_the_nanosecond_and_the_last_digit(store, sink):
+    sink.write(rows(readings(0, 100), SERIES))
+    where = (
+        "WHERE site = 'teaching factory' AND line = 'bottling, old' AND cell = 'scale=1' AND metric = 'final_weight'"
+    )
+    (weights,) = influxql(store, f"SELECT value FROM reading {where}", "andon")
+    assert weights["values"] == [[START_NS + i, 100.0 + i / 7] for i in range(100)]
+    (cracks,) = influxql(store, "SELECT value, text FROM reading WHERE metric = 'cracked' LIMIT 2", "andon")
+    assert cracks["values"] == [[START_NS, 0, "whole"], [START_NS + 1, 1, 'cracked "badly" \\ in two']]
+
+
+def test_alert_records_are_found_again(store, sink):
+    tags = {"site": "nanjing", "line": "main", "kind": "output_drop", "subject": "nanjing/main"}
+    state = Record(ALERT_STATE.name, tags, {"state": 2.0, "acked": True, "since": 1_700_000_000_000}, START_NS)
+    event = Record(ALERT_EVENT.name, tags, {"title": "Output low,\nline starved", "severity": "critical"}, START_NS)
+    sink.write([row for said in (state, event) for row in rows(record_frame("nanjing/main", said), {})])
+    (found,) = influxql(store, "SELECT state, acked, since FROM alert_state GROUP BY *", "andon")
+    assert found["tags"] == tags and found["values"] == [[START_NS, 2, True, 1_700_000_000_000]]
+    (found,) = influxql(store, "SELECT title, severity FROM alert_event", "andon")
+    assert found["values"] == [[START_NS, "Output low,␊line starved", "critical"]]
+
+
+def test_the_same_rows_twice_are_the_same_points(store, sink):
+    sink.write(rows(readings(0, 50), SERIES))
+    sink.write(rows(readings(0, 50), SERIES))
+    assert count(store) == 100
+
+
+def test_the_rows_a_real_engine_refuses_are_named_and_the_others_stored(store, sink):
+    good = rows(readings(0, 10), SERIES)
+    text_for_a_number = b'reading,metric=final_weight value="heavy" %d' % START_NS
+    with pytest.raises(SinkRejected, match=r"field type conflict|unable to parse") as said:
+        sink.write([*good[:5], text_for_a_number, *good[5:12], b"no line protocol", *good[12:]])
+    assert said.value.indices == (5, 13)
+    assert count(store) == len(good)
+
+
+def test_a_bucket_that_does_not_exist_is_named(store, tmp_path):
+    with V2WriteShim(store) as shim, pytest.raises(SinkUnavailable, match=r"knows no bucket 'other' .*create it"):
+        build(Options(url=shim.url, bucket="other"), tmp_path).write(rows(readings(0, 1), SERIES))
+
+
+def test_a_store_killed_midway_loses_nothing_that_was_written(store, sink):
+    """The sink's promise alone: durable on return, else SinkUnavailable and all again."""
+    frames = [readings(first, 25) for first in range(0, 200, 25)]
+    for frame in frames[:4]:
+        sink.write(rows(frame, SERIES))
+    store.kill()
+    with pytest.raises(SinkUnavailable, match="does not answer"):
+        sink.write(rows(frames[4], SERIES))
+    with influxdb(store.log.parent, port=store.port) as again:
+        for frame in frames[4:]:
+            sink.write(rows(frame, SERIES))
+        assert count(again) == 400
+
+
+def count(store: Running) -> int:
+    (found,) = influxql(store, "SELECT count(value) FROM reading", "andon")
+    return int(found["values"][0][1])
