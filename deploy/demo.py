@@ -129,7 +129,7 @@ def _publish(
     progress: Progress,
     crew: Crew,
 ) -> list[Published]:
-    _await(lambda: counters.counts.get("broker_connections", 0) > 0, "the collector did not connect", crew)
+    _await(lambda: counters.counts.get("broker_subscriptions", 0) > 0, "the collector did not connect", crew)
     publisher = Publisher(site.broker, site.folder, "demo-plant")
     published: list[Published] = []
 

@@ -26,7 +26,7 @@ from collector.spool.spool import Spool
 from deploy.report_page import as_markdown
 from detectors.alerts import Alert, State
 
-_SOON_S = 600.0  # a shortage alert is true when the stock is empty, or refilled, within this time
+_SOON_S = 600.0  # a shortage alert came true when the stock was empty, or refilled, within this time
 _STOP_S = 20.0
 _STOP_INTERVALS = 5.0  # a gap of this many usual intervals between two counts is a stop
 
@@ -165,7 +165,7 @@ def _shortages(floor: Times, alerts: Sequence[Alert]) -> tuple[list[Shortage], i
         raised = [a for a in alerts if a.kind == "shortage" and a.series == series.name and not a.suppressed_by]
         empties, refills = _empties_and_refills(times, values)
         found += [_warned(series.name, empty_at, raised, refills) for empty_at in empties]
-        false_alerts += sum(not _came_true(a.fired_at_ns / NS_PER_S, empties, refills) for a in raised)
+        false_alerts += sum(not _came_true(alert, empties, refills) for alert in raised)
     return sorted(found, key=lambda one: one.empty_at), false_alerts
 
 
@@ -186,8 +186,10 @@ def _warned(subject: str, empty_at: float, raised: Iterable[Alert], refills: Seq
     return Shortage(subject, empty_at, min(in_time), empty_at - min(in_time))
 
 
-def _came_true(raised_at: float, empties: Iterable[float], refills: Iterable[float]) -> bool:
-    soon = raised_at + _SOON_S
+def _came_true(alert: Alert, empties: Iterable[float], refills: Iterable[float]) -> bool:
+    """Empty or refilled within ten minutes, or within twice the response time where that is longer."""
+    raised_at = alert.fired_at_ns / NS_PER_S
+    soon = raised_at + max(_SOON_S, 2.0 * float(alert.evidence.get("response_s", 0.0)))
     return any(raised_at <= at <= soon for at in (*empties, *refills))
 
 
@@ -200,7 +202,10 @@ def _stops(floor: Times, alerts: Sequence[Alert]) -> list[Stop]:
             continue
         own = [alert for alert in drops if alert.series == series.name]
         if own or series.on_event:
-            found += [_stop(series.name, start, end, own) for start, end in _stretches(times, values)]
+            stretches = _stretches(times, values)
+            if not series.on_event:
+                stretches = [stretch for stretch in stretches if _reported_within(times, *stretch)]
+            found += [_stop(series.name, start, end, own) for start, end in stretches]
     return sorted(found, key=lambda stop: stop.start)
 
 
@@ -213,13 +218,23 @@ def _stretches(times: Sequence[float], values: Sequence[float]) -> list[tuple[fl
     return [(start, end) for start, end in pairwise(counted) if end - start >= shortest_s]
 
 
+def _reported_within(times: Sequence[float], start: float, end: float) -> bool:
+    """Whether a counter that reports periodically did so: its silence is unknown, not a stop."""
+    within = [start, *(at for at in times if start < at < end), end]
+    return max(after - before for before, after in pairwise(within)) < (end - start) / 2
+
+
 def _stop(subject: str, start: float, end: float, drops: Iterable[Alert]) -> Stop:
-    within = [alert for alert in drops if start <= alert.fired_at_ns / NS_PER_S <= end]
+    within = [alert for alert in drops if alert.fired_at_ns / NS_PER_S <= end and _open_after(alert, start)]
     if not within:
         return Stop(subject, start, end, None, False)
     first = min(within, key=lambda alert: alert.fired_at_ns)
     suppressed = bool(first.suppressed_by) or first.state is State.SUPPRESSED
     return Stop(subject, start, end, first.fired_at_ns / NS_PER_S, suppressed)
+
+
+def _open_after(alert: Alert, at: float) -> bool:
+    return not alert.resolved_at_ns or alert.resolved_at_ns / NS_PER_S > at
 
 
 def _row(alert: Alert) -> AlertRow:

@@ -70,6 +70,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     active_at_ns: int = 0
     fired_at_ns: int = 0
     clear_since_ns: int = 0
+    unhidden_since_ns: int = 0
     resolved_at_ns: int = 0
     changed_at_ns: int = 0
     acked_by: str = ""
@@ -126,7 +127,7 @@ def advance(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
     Level-triggered: raised while the score is 1 or more, cleared when it has been less for `keep_firing_for_s`.
     """
     if isnan(seen.score):
-        return _unhide(_hide(alert, seen), seen)
+        return _off_the_shelf(_hide(alert, seen), seen)
     active = seen.score >= 1.0
     if alert.state in (State.NORMAL, State.RTN_UNACKED):
         return _become_active(rule, alert, seen) if active else alert
@@ -136,7 +137,7 @@ def advance(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
     measured = replace(measured, clear_since_ns=0, peak_score=max(alert.peak_score, seen.score))
     if alert.state is State.PENDING:
         return _fire_when_due(rule, measured, seen)
-    return _unhide(_hide(measured, seen), seen)
+    return _unhide(rule, _off_the_shelf(_hide(measured, seen), seen), seen)
 
 
 def apply_control(alert: Alert, control: Control) -> Alert:
@@ -187,7 +188,7 @@ def _become_clear(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
         return replace(alert, state=State.NORMAL, resolved_at_ns=seen.at_ns, changed_at_ns=seen.at_ns)
     since_ns = alert.clear_since_ns or seen.at_ns
     if seen.at_ns - since_ns < rule.keep_firing_for_s * NS_PER_S:
-        return _unhide(_hide(replace(alert, clear_since_ns=since_ns), seen), seen)
+        return _off_the_shelf(_hide(replace(alert, clear_since_ns=since_ns), seen), seen)
     nobody_saw_it = alert.state is State.UNACKED
     state = State.RTN_UNACKED if nobody_saw_it else State.NORMAL
     return replace(alert, state=state, clear_since_ns=since_ns, resolved_at_ns=seen.at_ns, changed_at_ns=seen.at_ns)
@@ -205,13 +206,33 @@ def _hide(alert: Alert, seen: Observation) -> Alert:
     )
 
 
-def _unhide(alert: Alert, seen: Observation) -> Alert:
-    design_lifted = alert.state is State.SUPPRESSED and not seen.hidden_by
-    shelf_expired = alert.state is State.SHELVED and seen.at_ns >= alert.shelved_until_ns
-    if not (design_lifted or shelf_expired):
+def _unhide(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
+    """Shows what design hid once the reason is gone and the on-delay has passed again, for what began in a planned
+    stop may just be about to end with it.
+    """
+    if alert.state is not State.SUPPRESSED:
         return alert
-    shown = replace(alert, state=_shown(alert), suppressed_by="", cause_key="", changed_at_ns=seen.at_ns)
-    return replace(shown, fired_at_ns=seen.at_ns) if design_lifted and not alert.acked_by else shown
+    if seen.hidden_by:
+        return replace(alert, unhidden_since_ns=0)
+    since_ns = alert.unhidden_since_ns or seen.at_ns
+    if seen.at_ns - since_ns < rule.for_s * NS_PER_S:
+        return replace(alert, unhidden_since_ns=since_ns)
+    fired_at_ns = alert.fired_at_ns if alert.acked_by else seen.at_ns
+    return replace(
+        alert,
+        state=_shown(alert),
+        suppressed_by="",
+        cause_key="",
+        unhidden_since_ns=0,
+        fired_at_ns=fired_at_ns,
+        changed_at_ns=seen.at_ns,
+    )
+
+
+def _off_the_shelf(alert: Alert, seen: Observation) -> Alert:
+    if alert.state is not State.SHELVED or seen.at_ns < alert.shelved_until_ns:
+        return alert
+    return replace(alert, state=_shown(alert), changed_at_ns=seen.at_ns)
 
 
 def _shown(alert: Alert) -> State:

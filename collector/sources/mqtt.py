@@ -52,10 +52,12 @@ class MqttSource:
         self._counters = counters
         self._arrived: queue.Queue[_Arrived] = queue.Queue(_QUEUE_MESSAGES)
         self._connection = 0
+        self._connected = False
         self._closing = False
         self._client = client_for(settings, folder, settings.client_id)
         self._client.manual_ack_set(True)
         self._client.on_connect = self._on_connect
+        self._client.on_subscribe = lambda *_: self._counters.add("broker_subscriptions")
         self._client.on_disconnect = self._on_disconnect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_message = self._on_message
@@ -121,15 +123,17 @@ class MqttSource:
             log.error("broker.refused broker=%s reason=%r", self._address, str(reason))
             return
         self._connection += 1
+        self._connected = True
         log.info("broker.connected broker=%s", self._address)
         self._counters.add("broker_connections")
         client.subscribe([(one, 1) for one in self._filters])
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         self._connection += 1  # what waits for an acknowledgement now comes again
-        if not self._closing:
+        if self._connected and not self._closing:
             self._counters.add("broker_disconnects")
             log.warning("broker.lost broker=%s reason=%r; trying again", self._address, str(reason))
+        self._connected = False
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
         if not self._counters.counts.get("broker_unreachable"):

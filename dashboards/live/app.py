@@ -99,8 +99,8 @@ async def _act(spool_path: Path, request: Request) -> Response:
     name, alert_id = request.path_params["action"], request.path_params["alert_id"]
     if name not in ACTIONS:
         return _said(f"no action {name!r}; there is {', '.join(ACTIONS)}", 404)
-    body = await request.body()
-    if len(body) > _LONGEST_BODY:
+    body = await _body(request)
+    if body is None:
         return _said(f"the body is longer than {_LONGEST_BODY} bytes; shorten the text", 413)
     try:
         deed = msgspec.json.decode(body, type=Deed)
@@ -112,6 +112,16 @@ async def _act(spool_path: Path, request: Request) -> Response:
     except SpoolError as error:
         return _said(str(error), 503)
     return Response(msgspec.json.encode({"taken": control}), media_type="application/json", status_code=202)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The request's body, None as soon as it is longer than allowed."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_BODY:
+            return None
+    return body
 
 
 def _said(sentence: str, status: int) -> Response:

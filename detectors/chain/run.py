@@ -31,9 +31,8 @@ READER = "chain"  # cursor over what detectors said, and the name of the memory
 FLOOR_READER = "chain_floor"  # cursor over readings and ticks
 SHARD = "chain"
 
-_CAUSING = frozenset(
-    {State.UNACKED, State.ACKED, State.SHELVED}
-)  # suppressed alerts have their cause, or a planned stop
+# Suppressed alerts are not among them: their cause is open itself, or production is not planned.
+_CAUSING = frozenset({State.UNACKED, State.ACKED, State.SHELVED})
 _IDLE_S = 0.1
 
 
@@ -94,7 +93,7 @@ class ChainRun:
         at_ns = frames[0].at_ns
         still = on_the_floor(self._network, Floor(), at_ns)
         for record in (*node_records(still, (), at_ns), *arc_records(still, (), at_ns)):
-            yield f"chain|map|{self._digest}|{record.measurement}|{record.key}", record
+            yield f"chain|map|{self._digest}|{at_ns}|{record.measurement}|{record.key}", record
 
     def _listen(self, memory: Memory, said: Sequence[Frame]) -> None:
         """Takes in alerts and bands that concern the chain; they wait for a tick."""

@@ -14,6 +14,7 @@ from collector.spool.frames import (
     Body,
     Control,
     DamagedFrame,
+    Field,
     FrameKind,
     Record,
     Tick,
@@ -28,7 +29,7 @@ from tests.collector.batches import Row, batch, rows, rows_of
 
 ACK = Control(Action.ACK, "a1", who="Li Wei", at_ns=10)
 RECORD = Record("expected", {"site": "rig"}, {"low": 1.5, "high": 2.0, "n": 3, "on": True, "text": "ok"}, at_ns=9)
-SAID = {FrameKind.TICK: Tick(), FrameKind.CONTROL: ACK, FrameKind.RECORD: RECORD}
+SAID: dict[FrameKind, Body] = {FrameKind.TICK: Tick(), FrameKind.CONTROL: ACK, FrameKind.RECORD: RECORD}
 fields = st.dictionaries(
     st.text(), st.floats(allow_nan=False) | st.text() | st.booleans() | st.integers(-(2**63)), max_size=4
 )
@@ -67,7 +68,7 @@ def test_a_batch_cut_with_a_step_comes_back() -> None:
 
 
 @given(measurement=st.text(), fields=fields, detail=st.dictionaries(st.text(), json_values, max_size=3))
-def test_a_record_comes_back(measurement: str, fields: dict[str, float], detail: dict[str, object]) -> None:
+def test_a_record_comes_back(measurement: str, fields: dict[str, Field], detail: dict[str, object]) -> None:
     record = Record(measurement, {"site": "rig"}, fields, at_ns=7, key="k", detail=detail)
     assert unpack(FrameKind.RECORD, pack(record)) == record
 
@@ -84,8 +85,8 @@ def test_a_tick_comes_back() -> None:
 
 @given(data=st.data())
 def test_one_changed_byte_is_told(data: st.DataObject) -> None:
-    body = data.draw(st.sampled_from([batch((1, 2, 3.0, 0, 4), (1, 3, 4.0, 0, 5)), *SAID.values()]))
-    kind, blob = packed(body)
+    bodies: list[Body] = [batch((1, 2, 3.0, 0, 4), (1, 3, 4.0, 0, 5)), *SAID.values()]
+    kind, blob = packed(data.draw(st.sampled_from(bodies)))
     at = data.draw(st.integers(0, len(blob) - 1))
     flip = data.draw(st.integers(1, 255))
     with pytest.raises(DamagedFrame):
@@ -94,7 +95,8 @@ def test_one_changed_byte_is_told(data: st.DataObject) -> None:
 
 @given(data=st.data())
 def test_missing_bytes_are_told(data: st.DataObject) -> None:
-    kind, blob = packed(data.draw(st.sampled_from([batch((1, 2, 3.0, 0, 4)), *SAID.values()])))
+    bodies: list[Body] = [batch((1, 2, 3.0, 0, 4)), *SAID.values()]
+    kind, blob = packed(data.draw(st.sampled_from(bodies)))
     with pytest.raises(DamagedFrame):
         unpack(kind, blob[: data.draw(st.integers(0, len(blob) - 1))])
 

@@ -48,7 +48,7 @@ def test_a_restart_before_any_message_changes_nothing(case: Case) -> None:
 
 
 @every_case
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_arbitrary_bytes_raise_nothing_but_bad_payload(case: Case, data: st.DataObject) -> None:
     payload = data.draw(st.binary(max_size=200))
@@ -56,7 +56,7 @@ def test_arbitrary_bytes_raise_nothing_but_bad_payload(case: Case, data: st.Data
 
 
 @every_case
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_damaged_messages_raise_nothing_but_bad_payload(case: Case, data: st.DataObject) -> None:
     form = case.build()
@@ -68,7 +68,7 @@ def test_damaged_messages_raise_nothing_but_bad_payload(case: Case, data: st.Dat
 
 
 @every_case
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_json_value_in_any_field_raises_nothing_but_bad_payload(case: Case, data: st.DataObject) -> None:
     message = data.draw(st.sampled_from(case.messages()))

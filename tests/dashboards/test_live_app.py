@@ -167,7 +167,7 @@ def test_an_acknowledgement_comes_back_to_every_browser(board, plant):
         ("ack", {"who": "   "}, 422, "who"),
         ("ack", {"who": 7}, 422, "Expected `str`"),
         ("ack", {"who": "Mei", "boss": True}, 422, "unknown field"),
-        ("ack", b"{", 422, "malformed"),
+        ("ack", b"{", 422, "truncated"),
         ("ack", b"\xff\xfe", 422, "cannot be taken"),
         ("shelve", {"who": "Mei", "minutes": 0}, 422, "minutes"),
         ("shelve", {"who": "Mei", "minutes": "ten"}, 422, "minutes"),

@@ -68,6 +68,9 @@ def play(rule: AlertRule, line: str, actions: dict[int, Control] | None = None) 
         ({}, "hh!!.", "xxUUr"),
         ({}, "!hh!.", "UxxUr"),
         ({}, "!.!!", "UrUU"),
+        ({"for_s": 10}, "hhhh!!!!", "ppxxxxUU"),
+        ({"for_s": 10}, "hhhh!..", "ppxxxnn"),
+        ({"keep_firing_for_s": 10}, "hh....", "xxxxnn"),
     ],
     ids=[
         "raised and cleared",
@@ -80,6 +83,9 @@ def play(rule: AlertRule, line: str, actions: dict[int, Control] | None = None) 
         "it is shown when the planned stop ends",
         "it is hidden when a planned stop begins",
         "it comes again before anyone saw it go",
+        "the on-delay runs again when the planned stop ends",
+        "what ends soon after the planned stop tells nobody",
+        "what is clearing when the planned stop ends tells nobody",
     ],
 )
 def test_states_follow_the_score(settings: dict[str, float], line: str, states: str) -> None:

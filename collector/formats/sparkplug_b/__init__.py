@@ -5,6 +5,8 @@ Every gap is known: a jump in the sequence numbers and a declared death become e
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from collector.config import Site
 from collector.formats.format import BadPayload, Decoded
 from collector.formats.sparkplug_b import payload as wire
@@ -46,13 +48,10 @@ class SparkplugB:
             raise BadPayload("the payload is empty: have the edge node send its metrics")
         payload = wire.decode(message.payload)
         self._session.heard(kind, address, payload, message.received_ns)
-        readings = []
-        for metric in () if kind in DEATHS else payload.metrics:
-            known = self._session.resolve(address, metric)
-            reading = self._mapping.reading(address, metric, known, payload.timestamp_ms)
-            if reading is not None:
-                readings.append(reading)
-        return readings
+        if kind in DEATHS:
+            return []
+        known = self._session.resolve(address, payload.metrics)
+        return self._mapping.readings(address, payload, known)
 
     def snapshot(self) -> bytes:
         return self._session.snapshot()
@@ -61,6 +60,7 @@ class SparkplugB:
         self._session.restore(memory)
 
 
+@lru_cache(maxsize=10_000)
 def _spoken(topic: str) -> tuple[MessageType, Address] | None:
     """Who says what, by the topic (Sparkplug 3.0, 4.2); None for commands and host states. Raises BadPayload."""
     levels = topic.split("/")

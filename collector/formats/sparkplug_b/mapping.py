@@ -6,11 +6,12 @@ Options come from `[[subscribe.metric]]` of site.toml: the first whose `name` gl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from collector.config import Name, Section
 from collector.formats.format import BadPayload
-from collector.formats.sparkplug_b.payload import Datatype, Metric, Value, signed
+from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, Value, signed
 from collector.formats.sparkplug_b.session import Address, Known
 from collector.readings import Equipment, Kind, Quality, Reading, Series
 
@@ -20,6 +21,8 @@ _TO_PLAIN = dict.fromkeys((*map(ord, '/+#:"'), *_CONTROL), "_")  # what names of
 _TO_PLAIN_METRIC = {code: plain for code, plain in _TO_PLAIN.items() if code != ord("/")}
 _LATEST_MS = (2**63 - 1) // 1_000_000
 _NS_PER_MS = 1_000_000
+_GOOD = int(Quality.GOOD)
+_GOOD_LATE = int(Quality.GOOD | Quality.HISTORICAL)
 _MOST_REMEMBERED = 100_000  # series; more than any site has, so a sender of endless names cannot fill the memory
 
 
@@ -52,20 +55,21 @@ class Mapping:
         self._enterprise = enterprise
         self._series: dict[tuple[Address, str], Series | None] = {}
 
-    def reading(self, address: Address, metric: Metric, known: Known, stamp_ms: int | None) -> Reading | None:
-        """One metric as a reading; None for what is no measurement: the protocol's own, undeclared texts, other types.
+    def readings(self, address: Address, payload: Payload, known: Sequence[Known]) -> list[Reading]:
+        """A message's metrics as readings, `known` being what they go by, one each.
 
-        `stamp_ms` is the payload's time, used where the metric has none. A null is a reading of quality BAD: the sensor
-        spoke, and said it does not know. Raises BadPayload.
+        What is no measurement is left out: the protocol's own, undeclared texts, other types. The payload's time is
+        used where a metric has none. A null is a reading of quality BAD: the sensor spoke, and said it does not know.
+        Raises BadPayload.
         """
-        series = self._series_of(address, known)
-        if series is None or (metric.value is None and not metric.is_null):
-            return None
-        at_ns = _at_ns(address, known, metric.timestamp_ms if metric.timestamp_ms is not None else stamp_ms)
-        value, quality = math.nan, int(Quality.BAD)
-        if metric.value is not None:
-            value, quality = _number(address, series, signed(metric.value, known.datatype)), int(Quality.GOOD)
-        return Reading(series, at_ns, value, quality | Quality.HISTORICAL if metric.is_historical else quality)
+        found = []
+        for metric, name in zip(payload.metrics, known, strict=True):
+            series = self._series_of(address, name)
+            if series is not None and (metric.value is not None or metric.is_null):
+                stamp_ms = payload.timestamp_ms if metric.timestamp_ms is None else metric.timestamp_ms
+                at_ns = _at_ns(address, series, stamp_ms)
+                found.append(_reading(address, series, at_ns, metric, name.datatype))
+        return found
 
     def _series_of(self, address: Address, known: Known) -> Series | None:
         key = (address, known.name)
@@ -99,41 +103,49 @@ class Mapping:
         )
 
 
-def _at_ns(address: Address, known: Known, stamp_ms: int | None) -> int:
+def _reading(address: Address, series: Series, at_ns: int, metric: Metric, datatype: int) -> Reading:
+    quality = _GOOD_LATE if metric.is_historical else _GOOD
+    if metric.value is None:
+        return Reading(series, at_ns, math.nan, quality | Quality.BAD)
+    return Reading(series, at_ns, _number(address, series, signed(metric.value, datatype)), quality)
+
+
+def _at_ns(address: Address, series: Series, stamp_ms: int | None) -> int:
     if stamp_ms is None:
-        raise BadPayload(
-            f"metric {known.name!r} of {address.name} has no timestamp, nor has the payload: have the node send one"
-        )
+        raise BadPayload(f"{_named(address, series)} has no timestamp, nor has its payload: have the node send one")
     if stamp_ms > _LATEST_MS:
-        raise BadPayload(
-            f"timestamp {stamp_ms} of metric {known.name!r} of {address.name} is no time in ms: mend the clock"
-        )
+        raise BadPayload(f"{_named(address, series)} has timestamp {stamp_ms}, which is no time in ms: mend the clock")
     return stamp_ms * _NS_PER_MS
 
 
 def _number(address: Address, series: Series, value: Value) -> float:
-    where = f"metric {series.metric!r} of {address.name}"
     if series.kind is Kind.STATE:
-        return _state(where, series.states, value)
+        return _state(address, series, value)
     if isinstance(value, str):
         raise BadPayload(
-            f"{where} holds {value[:40]!r}, a number is wanted: "
+            f"{_named(address, series)} holds {value[:40]!r}, a number is wanted: "
             'give it kind = "state" with its states in [[subscribe.metric]]'
         )
     if not math.isfinite(value):
-        raise BadPayload(f"{where} holds {value}, a number is wanted: have the edge node send is_null instead")
+        raise BadPayload(
+            f"{_named(address, series)} holds {value}, a number is wanted: have the edge node send is_null instead"
+        )
     if value < 0 and series.kind is Kind.STOCK:
-        raise BadPayload(f"{where} holds {value}: a stock cannot be negative: check the scale's zero")
+        raise BadPayload(f"{_named(address, series)} holds {value}: a stock cannot be negative: check the scale's zero")
     return float(value)
 
 
-def _state(where: str, states: tuple[str, ...], value: Value) -> float:
+def _state(address: Address, series: Series, value: Value) -> float:
     """A state by its name or by its place in `states`."""
-    if isinstance(value, str) and value in states:
-        return float(states.index(value))
-    if not isinstance(value, str) and value in range(len(states)):
+    if isinstance(value, str) and value in series.states:
+        return float(series.states.index(value))
+    if not isinstance(value, str) and value in range(len(series.states)):
         return float(value)
     raise BadPayload(
-        f"{where} holds {str(value)[:40]!r}, no state of {', '.join(states)} and no index of one: "
-        "correct the sender or add the state in [[subscribe.metric]], at the end"
+        f"{_named(address, series)} holds {str(value)[:40]!r}, no state of {', '.join(series.states)} and no index of "
+        "one: correct the sender or add the state in [[subscribe.metric]], at the end"
     )
+
+
+def _named(address: Address, series: Series) -> str:
+    return f"metric {series.metric!r} of {address.name}"

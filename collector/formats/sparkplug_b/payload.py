@@ -86,7 +86,7 @@ def decode(data: bytes) -> Payload:
         return Payload(
             timestamp_ms=wire.timestamp if wire.HasField("timestamp") else None,
             seq=wire.seq if wire.HasField("seq") else None,
-            metrics=tuple(_read(metric) for metric in wire.metrics),
+            metrics=tuple([_read(metric) for metric in wire.metrics]),
         )
     except DecodeError as error:
         raise NotSparkplug(_NOT_THE_SCHEMA) from error

@@ -7,6 +7,7 @@ and 6.4; terms as there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -34,7 +35,7 @@ BIRTHS = frozenset((MessageType.NBIRTH, MessageType.DBIRTH))
 DEATHS = frozenset((MessageType.NDEATH, MessageType.DDEATH))
 
 
-class Address(msgspec.Struct, frozen=True):
+class Address(msgspec.Struct, frozen=True, cache_hash=True):
     """Who speaks: `group/edge_node` or `group/edge_node/device` (`device` is "" for the edge node itself)."""
 
     group: str
@@ -65,6 +66,9 @@ class Table(msgspec.Struct):
     died_ns: int | None = None
 
 
+_NOTHING = Table()
+
+
 class EdgeNode(msgspec.Struct):
     """The memory of one edge node. `due` is the next sequence number, None while unknown; `tables` are by device."""
 
@@ -82,7 +86,7 @@ class _Memory(msgspec.Struct):
 
 
 class Session:
-    """Follows every edge node from message to message. `heard` first, then `resolve` for each metric."""
+    """Follows every edge node from message to message. `heard` first, then `resolve` for its metrics."""
 
     def __init__(self) -> None:
         self._memory = _Memory()
@@ -109,21 +113,11 @@ class Session:
         node.last_received_ns = max(node.last_received_ns, received_ns)
         node.last_stamp_ms = payload.timestamp_ms
 
-    def resolve(self, address: Address, metric: Metric) -> Known:
-        """The name and data type a metric goes by. Raises BadPayload when its alias was never declared."""
-        table = self._table(address)
-        if metric.name:
-            declared = table.datatypes.get(metric.name, Datatype.UNKNOWN) if table else Datatype.UNKNOWN
-            return Known(metric.name, metric.datatype or declared)
-        if metric.alias is None:
-            raise BadPayload(f"a metric of {address.name} has neither name nor alias: mend the edge node's publisher")
-        known = table.by_alias.get(metric.alias) if table else None
-        if known is None:
-            raise BadPayload(
-                f"alias {metric.alias} of {address.name} is unknown, no birth that declares it was seen: "
-                f"write true to `Node Control/Rebirth` of edge node {address.node}, or restart it"
-            )
-        return known
+    def resolve(self, address: Address, metrics: Sequence[Metric]) -> list[Known]:
+        """The names and data types the metrics go by. Raises BadPayload when an alias was never declared."""
+        node = self._memory.nodes.get(address.node)
+        table = node.tables.get(address.device, _NOTHING) if node else _NOTHING
+        return [self._known(table, address, metric) for metric in metrics]
 
     def gaps(self) -> list[Gap]:
         """The gaps booked since the last call; those of a message that ended as a dead letter come with the next."""
@@ -136,9 +130,18 @@ class Session:
     def restore(self, memory: bytes) -> None:
         self._memory = msgspec.msgpack.decode(memory, type=_Memory) if memory else _Memory()
 
-    def _table(self, address: Address) -> Table | None:
-        node = self._memory.nodes.get(address.node)
-        return node.tables.get(address.device) if node else None
+    def _known(self, table: Table, address: Address, metric: Metric) -> Known:
+        if metric.name:
+            return Known(metric.name, metric.datatype or table.datatypes.get(metric.name, Datatype.UNKNOWN))
+        if metric.alias is None:
+            raise BadPayload(f"a metric of {address.name} has neither name nor alias: mend the edge node's publisher")
+        known = table.by_alias.get(metric.alias)
+        if known is None:
+            raise BadPayload(
+                f"alias {metric.alias} of {address.name} is unknown, no birth that declares it was seen: "
+                f"write true to `Node Control/Rebirth` of edge node {address.node}, or restart it"
+            )
+        return known
 
     def _node_born(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> None:
         if node.died_ns is not None:

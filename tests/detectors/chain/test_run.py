@@ -14,7 +14,7 @@ from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Series
 from collector.spool.frames import Frame, FrameKind, Record, batch_frame, record_frame, tick_frame
 from collector.spool.spool import Spool
 from detectors.alerts import Alert, State
-from detectors.chain.run import ChainRun
+from detectors.chain.run import FLOOR_READER, ChainRun
 from tests.detectors.chain.test_exposure import DAY_NS, NETWORK, NOW_NS, PARTS, alert
 
 LINE = Equipment("firm", "plant", "", "line", "store")
@@ -143,6 +143,19 @@ def test_an_alert_waits_until_a_tick_has_passed_its_instant(plant: Plant) -> Non
     plant.detectors_say()
     settle(plant, chain)
     assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([2.0])
+
+
+def test_all_is_dealt_with_once_the_detectors_are_done(plant: Plant) -> None:
+    plant.tick(5)
+    plant.stocks((6, 80.0))
+    plant.detectors_say()
+    with plant.spool.transaction():
+        counters = BatchBuilder()
+        counters.add(plant.spool.series.id_of(SERIES), NOW_NS, 1.0, 0, 0)
+        plant.spool.log.append([batch_frame(f"plant/{schema.SELF_LINE}", counters.build())])
+    last = plant.spool.log.end()
+    settle(plant, ChainRun(NETWORK))
+    assert plant.spool.log.cursor(FLOOR_READER) == last
 
 
 READINGS = [(second, 500.0 - second) for second in range(0, 480, 4)]

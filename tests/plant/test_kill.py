@@ -1,0 +1,205 @@
+"""kill -9 of collector and detectors at 20 random moments, with a real Mosquitto between them and the rig's capture:
+what is stored and what is alerted equals the run that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from collector import schema
+from collector.clock import MessageClock
+from collector.health import Counters
+from collector.readings import NS_PER_S, Series
+from collector.sources.mqtt import MqttSource
+from collector.sources.recording import Published, read_recording
+from collector.spool.frames import FrameKind, Record
+from collector.spool.log import INPUTS
+from collector.spool.spool import Spool
+from deploy.crew import Crew
+from deploy.publisher import Publisher
+from deploy.report import Times, floor_of
+from deploy.running import start_collector
+from deploy.site import SiteFile, load_site
+from tests.plant.servers import mosquitto
+
+pytestmark = pytest.mark.plant
+
+SAMPLE = Path(__file__).parents[2] / "deploy" / "sites" / "teaching_factory"
+CAPTURE = SAMPLE / "capture.jsonl"
+KILLS = 20
+
+
+class Site:
+    """A copy of the teaching factory on a broker of its own, its processes, and what they left."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = (SAMPLE / "site.toml").read_text().replace("port = 1883", f"port = {port}", 1)
+        (folder / "site.toml").write_text(text)
+        shutil.copytree(SAMPLE / "chain", folder / "chain", dirs_exist_ok=True)
+        self.path = folder / "site.toml"
+        self.loaded: SiteFile = load_site(self.path)
+
+    def start(self, command: str, *words: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "deploy.cli", command, str(self.path), *words])
+
+    def subscribe(self) -> None:
+        """Makes the collector's session known to the broker, so that nothing published from now on is missed."""
+        counters, clock = Counters(), MessageClock()
+        loaded = self.loaded
+        source = MqttSource(loaded.broker, loaded.decoder(clock).filters, loaded.folder, clock, counters)
+        _subscribed(counters, 1)
+        source.close()
+
+    def finished(self) -> bool:
+        """The last reading of the capture is in the spool and the detectors have dealt with all of it."""
+        if not self.loaded.spool_path.exists():
+            return False
+        last_ns = max(message.at_ns for message in read_recording(CAPTURE))
+        with Spool.open(self.loaded.spool_path) as spool:
+            if spool.log.clock_ns() + 5_000_000_000 < last_ns:
+                return False
+            return all(
+                not spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
+                for line in spool.log.lines()
+            )
+
+
+@contextmanager
+def ended(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        for process in processes:
+            process.wait(20)
+
+
+def _wait(done: Callable[[], bool], otherwise: str, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while not done():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
+
+
+def readings(spool: Spool) -> Times:
+    found = floor_of(spool)
+    return {series: columns for series, columns in found.items() if series.equipment.line != schema.SELF_LINE}
+
+
+def said(spool: Spool) -> list[Record]:
+    """Everything the detectors said, without the watcher's pulse, which tells of the process and not of the plant."""
+    bodies = [frame.body for frame in spool.log.read(0, 1_000_000, kinds=(FrameKind.RECORD,))]
+    return [body for body in bodies if isinstance(body, Record) and body.measurement != schema.WATCH_BEAT.name]
+
+
+def final_alerts(spool: Spool) -> list[dict[str, object]]:
+    return [record.detail for record in spool.log.latest(schema.ALERT_EVENT.name)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Times, list[dict[str, object]], list[Record]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with mosquitto(folder / "broker") as broker:
+        site = Site(folder, broker.port)
+        site.subscribe()
+        with ended(site.start("collect"), site.start("detect")):
+            assert site.start("replay", str(CAPTURE), "--speed", "max").wait(120) == 0
+            _wait(site.finished, "the undisturbed run does not end", 120.0)
+    with Spool.open(site.loaded.spool_path) as spool:
+        return readings(spool), final_alerts(spool), said(spool)
+
+
+def test_the_undisturbed_run_is_whole(undisturbed: tuple[Times, list[dict[str, object]], list[Record]]) -> None:
+    stored, alerts, _ = undisturbed
+    # 24 of the capture's 13,755 messages repeat another one to the letter: 13,731 are different
+    counts = {series.metric: 0 for series in stored}
+    for series, (times, _) in stored.items():
+        counts[series.metric] += len(times)
+    assert counts["bottles"] == counts["cracked"] == 1714
+    assert counts["fill_level"] + counts["bottles"] + counts["cracked"] + counts["temperature"] == 13_731
+    assert len(alerts) > 40
+
+
+@pytest.mark.timeout(600)
+def test_kill_9_at_random_moments_changes_nothing(
+    undisturbed: tuple[Times, list[dict[str, object]], list[Record]], tmp_path: Path
+) -> None:
+    moments = random.Random(20)
+    with mosquitto(tmp_path / "broker") as broker:
+        site = Site(tmp_path, broker.port)
+        site.subscribe()
+        publisher = site.start("replay", str(CAPTURE), "--speed", "500")
+        working = {command: site.start(command) for command in ("collect", "detect")}
+        with ended(publisher):
+            try:
+                for _ in range(KILLS):
+                    time.sleep(moments.uniform(0.2, 3.0))
+                    for command, process in working.items():
+                        process.kill()
+                        process.wait(20)
+                        working[command] = site.start(command)
+                assert publisher.wait(240) == 0
+                _wait(site.finished, "the disturbed run does not end", 120.0)
+            finally:
+                with ended(*working.values()):
+                    pass
+    with Spool.open(site.loaded.spool_path) as spool:
+        stored, alerts, records = undisturbed
+        assert _names(readings(spool)) == _names(stored)
+        assert final_alerts(spool) == alerts
+        assert said(spool) == records
+        assert spool.dead.count() == 0
+
+
+def _names(found: Times) -> dict[str, tuple[list[float], list[float]]]:
+    def name(series: Series) -> str:
+        return series.name
+
+    return {name(series): columns for series, columns in found.items()}
+
+
+def test_a_broker_that_goes_away_midway_loses_nothing(tmp_path: Path) -> None:
+    """The broker is killed between two halves and started again: its sessions are gone, what was stored is not."""
+    messages = list(read_recording(CAPTURE))[:2000]
+    counters, crew = Counters(), Crew()
+    with mosquitto(tmp_path / "broker") as broker:
+        site = Site(tmp_path, broker.port).loaded
+        start_collector(crew, site, MessageClock(), counters, sinks=[])
+        try:
+            _subscribed(counters, 1)
+            _publish(site, messages[:1000])
+            _wait(lambda: counters.counts["messages_stored"] == 1000, "the first half is not stored", 30.0)
+            broker.kill()
+            with mosquitto(tmp_path / "broker", port=broker.port):
+                _subscribed(counters, 2)
+                assert counters.counts["broker_disconnects"] == 1
+                _publish(site, messages[1000:])
+                _wait(lambda: counters.counts["messages_stored"] == 2000, "the second half is not stored", 30.0)
+        finally:
+            crew.dismiss()
+    with site.open_spool() as spool:
+        times = {at for columns in readings(spool).values() for at in columns[0]}
+    assert times == {message.at_ns / NS_PER_S for message in messages}
+
+
+def _subscribed(counters: Counters, times: int) -> None:
+    _wait(lambda: counters.counts.get("broker_subscriptions", 0) >= times, "no subscription", 30.0)
+
+
+def _publish(site: SiteFile, messages: Sequence[Published]) -> None:
+    publisher = Publisher(site.broker, site.folder, "half")
+    for message in messages:
+        publisher.publish(message.topic, message.payload)
+    publisher.finish()
