@@ -71,18 +71,20 @@ def _collect_and_detect(site: SiteFile) -> Sequence[float]:
     """One run on a fresh spool: the figures in the order `bench` names them."""
     from detectors.worker import Detection
 
-    with tempfile.TemporaryDirectory(prefix="andon-bench-") as folder:
-        with Spool.open(Path(folder) / "spool.sqlite") as spool:
-            began = time.perf_counter()
-            messages = _collect(site, spool)
-            collected_s = time.perf_counter() - began
-            readings, batch_bytes = _stored(spool)
-            file_bytes = spool.size_bytes()
-            began = time.perf_counter()
-            detection = Detection(spool, site.rules, site.detect, site.calendar)
-            while detection.step():
-                pass
-            detected_s = time.perf_counter() - began
+    with (
+        tempfile.TemporaryDirectory(prefix="andon-bench-") as folder,
+        Spool.open(Path(folder) / "spool.sqlite") as spool,
+    ):
+        began = time.perf_counter()
+        messages = _collect(site, spool)
+        collected_s = time.perf_counter() - began
+        readings, batch_bytes = _stored(spool)
+        file_bytes = spool.size_bytes()
+        began = time.perf_counter()
+        detection = Detection(spool, site.rules, site.detect, site.calendar)
+        while detection.step():
+            pass
+        detected_s = time.perf_counter() - began
     return (
         readings / collected_s,
         messages / collected_s,

@@ -5,7 +5,9 @@ Its sessions are gone with it, so it is never a plant's broker; use Mosquitto th
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,13 +49,27 @@ def demo_broker(folder: Path, port: int | None = None) -> Iterator[int]:
     config.write_text(_CONFIG.format(port=chosen), encoding="utf-8")
     broker = Broker(config_path=str(config))
     try:
-        broker.start()
+        with _deaf_to_ctrl_c():
+            broker.start()
     except (OSError, RuntimeError) as error:
         raise BrokerError(f"the demo's broker cannot use port {chosen} ({error}); give another with --port") from error
     try:
         yield chosen
     finally:
         broker.stop()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A child started meanwhile does not hear Ctrl-C, so that the broker outlives those who still talk to it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:

@@ -105,10 +105,11 @@ def run_demo(options: DemoOptions, progress: Progress, crew: Crew) -> Report | N
         if options.board:
             progress.address(start_board(crew, site, port=options.board_port))
         try:
-            published = _publish(options, show_of(folder), site, clock, counters, progress, crew)
+            show = show_of(folder)
+            published = _publish(options, show, site, clock, counters, progress, crew)
             if options.until_end and not crew.stop.is_set():
                 _await_everything(site, _end_ns(published, site), crew)
-                return _report(options, site, published)
+                return _report(options, site, published, show.plant)
             crew.stop.wait()
             return None
         finally:
@@ -177,11 +178,15 @@ def _chain_done(spool: Spool) -> bool:
     return heard and not log.read(log.cursor(FLOOR_READER), 1, kinds=(FrameKind.BATCH, FrameKind.TICK))
 
 
-def _report(options: DemoOptions, site: SiteFile, published: Sequence[Published]) -> Report:
+def _report(options: DemoOptions, site: SiteFile, published: Sequence[Published], plant: Plant | None) -> Report:
+    """The report; beside it, for a simulated plant, truth.json: what really happened."""
+    truth = plant.truth() if plant else None
     with site.open_spool() as spool:
-        report = make_report(options.site, published, site.decoder(PlantClock()), spool)
+        report = make_report(options.site, published, site.decoder(PlantClock()), spool, truth)
     if options.report is not None:
         write_report(report, options.report)
+        if truth is not None:
+            (options.report / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(truth), indent=2))
     return report
 
 

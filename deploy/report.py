@@ -19,6 +19,7 @@ import numpy as np
 from collector import schema
 from collector.decoder import Decoder
 from collector.readings import NS_PER_S, Batch, Kind, Series
+from collector.sources.plant_model.truth import FaultSpan, Truth
 from collector.sources.recording import Published
 from collector.sources.source import Message
 from collector.spool.frames import FrameKind, Record
@@ -65,6 +66,17 @@ class AlertRow(msgspec.Struct):
     evidence: dict[str, Any]
 
 
+class Fault(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    """One fault of a simulated plant, the alerts raised on its line meanwhile or soon after, and the gaps."""
+
+    fault: str
+    line: str
+    start: float
+    end: float
+    alerts: list[str]
+    gaps: list[str]
+
+
 class Report(msgspec.Struct):
     """The keys of report.json. The five counts are of messages."""
 
@@ -79,11 +91,16 @@ class Report(msgspec.Struct):
     false_shortage_alerts: int
     stops: list[Stop]
     exposures: list[dict[str, Any]]
-    faults: list[dict[str, Any]] = []
+    faults: list[Fault] = []
 
 
-def make_report(site: str, published: Sequence[Published], decoder: Decoder, spool: Spool) -> Report:
-    """The report of a finished run. `decoder` must be fresh: it reads the published messages a second time."""
+def make_report(
+    site: str, published: Sequence[Published], decoder: Decoder, spool: Spool, truth: Truth | None = None
+) -> Report:
+    """The report of a finished run. `decoder` must be fresh: it reads the published messages a second time.
+
+    `truth`: what a simulated plant says really happened.
+    """
     floor = floor_of(spool)
     counts = _audit(published, decoder, floor, spool)
     alerts = [msgspec.convert(record.detail, Alert) for record in spool.log.latest(schema.ALERT_EVENT.name)]
@@ -101,6 +118,7 @@ def make_report(site: str, published: Sequence[Published], decoder: Decoder, spo
         false_shortage_alerts=false_alerts,
         stops=_stops(floor, alerts),
         exposures=_exposures(spool),
+        faults=[_fault(span, alerts, spool) for span in truth.faults] if truth else [],
     )
 
 
@@ -231,6 +249,22 @@ def _stop(subject: str, start: float, end: float, drops: Iterable[Alert]) -> Sto
     first = min(within, key=lambda alert: alert.fired_at_ns)
     suppressed = bool(first.suppressed_by) or first.state is State.SUPPRESSED
     return Stop(subject, start, end, first.fired_at_ns / NS_PER_S, suppressed)
+
+
+def _fault(span: FaultSpan, alerts: Iterable[Alert], spool: Spool) -> Fault:
+    line = f"{span.site}/{span.line}" if span.line else span.site
+    until_ns = span.to_ns + int(_SOON_S * NS_PER_S)
+    raised = [one.alert_id for one in alerts if _on(line, one.shard) and span.from_ns <= one.fired_at_ns <= until_ns]
+    booked = {
+        str(gap.cause)
+        for gap in spool.ledger.read(limit=100_000)
+        if _on(line, gap.asset) and gap.from_ns <= until_ns and gap.to_ns >= span.from_ns
+    }
+    return Fault(span.fault, line, span.from_ns / NS_PER_S, span.to_ns / NS_PER_S, raised, sorted(booked))
+
+
+def _on(line: str, asset: str) -> bool:
+    return asset == line or asset.startswith(f"{line}/")
 
 
 def _open_after(alert: Alert, at: float) -> bool:

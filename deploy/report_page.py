@@ -45,6 +45,7 @@ def as_markdown(report: Report) -> str:
                 for s in report.stops
             ],
         ),
+        *_faults(report),
         f"## Alerts: {len(report.alerts)}",
         _table(
             ("raised at (UTC)", "cleared at", "alert", "state", "evidence"),
@@ -63,6 +64,19 @@ def as_markdown(report: Report) -> str:
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _faults(report: Report) -> list[str]:
+    if not report.faults:
+        return []
+    rows = [
+        (one.fault, one.line, _clock(one.start), _clock(one.end), ", ".join((*one.alerts, *one.gaps)) or "-")
+        for one in report.faults
+    ]
+    return [
+        f"## Faults of the plant: {len(rows)}",
+        _table(("fault", "line", "from (UTC)", "to", "alerts and gaps"), rows),
+    ]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -91,4 +105,10 @@ def _yes(value: bool) -> str:
 
 
 def _evidence(evidence: dict[str, object]) -> str:
-    return ", ".join(f"{name} {_cell(value)}" for name, value in evidence.items())
+    return ", ".join(f"{name} {_said(name, value)}" for name, value in evidence.items())
+
+
+def _said(name: str, value: object) -> str:
+    """A value of evidence; those that are instants (`..._at_s`, `..._since_s`) as a clock shows them."""
+    is_instant = name.endswith(("_at_s", "since_s")) and isinstance(value, float)
+    return _clock(value) if is_instant and isinstance(value, float) else _cell(value)

@@ -14,7 +14,7 @@ from collector.spool.ledger import Gap
 
 
 class BadPayload(Exception):
-    """This message cannot be read. The text is the reason kept with the dead letter: what is wrong and what would mend it."""
+    """This message cannot be read. The text is the dead letter's reason: what is wrong and the remedy."""
 
 
 class Decoded(NamedTuple):

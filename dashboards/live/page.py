@@ -19,7 +19,7 @@ from collector.schema import AlertLevel
 from dashboards.live import panels
 from dashboards.live.html import Html, data_script, el, join
 from dashboards.live.state import BoardState, LineView
-from dashboards.live.words import Times
+from dashboards.live.words import Times, spoken
 
 Parts = Mapping[str, str]
 CHART = "chart:"  # parts with this prefix are JSON for a chart, not markup
@@ -65,7 +65,7 @@ def _head(state: BoardState) -> Html:
         "head",
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("title", f"{state.title} · Andon"),
+        el("title", f"{spoken(state.title)} · Andon"),
         el("link", rel="icon", href="/static/icon.svg", type="image/svg+xml"),
         el("link", rel="stylesheet", href="/static/uPlot.min.css"),
         el("link", rel="stylesheet", href="/static/board.css"),
@@ -92,7 +92,7 @@ def _pulse(state: BoardState, times: Times) -> Html:
     facts = (("Site clock", clock), ("Detectors", detectors), ("Dead letters", f"{pulse.dead_letters:,}"))
     return el(
         "div",
-        el("h1", state.title),
+        el("h1", spoken(state.title)),
         el("p", counts, class_="counts" + " some" * bool(unacked), data_open=len(state.alerts)),
         el("dl", (el("div", el("dt", name), el("dd", value)) for name, value in facts), class_="facts"),
         class_="pulse",

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from collector.schema import AlertLevel
-from detectors.alerts import Alert
+from detectors.alerts import Alert, State
 
 WORST_FIRST = {AlertLevel.CRITICAL: 0, AlertLevel.WARNING: 1}
 
@@ -92,9 +92,10 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
     ack_sent_by: str = ""
 
     @property
-    def rank(self) -> tuple[int, int, str]:
-        """Worst first: severity, then the newest."""
-        return (WORST_FIRST[self.alert.severity], -self.alert.fired_at_ns, self.alert.alert_id)
+    def rank(self) -> tuple[int, bool, int, str]:
+        """Worst first: severity, then those that still stand, then the newest."""
+        alert = self.alert
+        return (WORST_FIRST[alert.severity], alert.state is State.RTN_UNACKED, -alert.fired_at_ns, alert.alert_id)
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):

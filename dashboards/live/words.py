@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from collector.readings import NS_PER_S
@@ -59,7 +59,7 @@ class Names:
         self._line = f"{next(iter(shards))}/" if len(shards) == 1 else self._site
 
     def line(self, shard: str) -> str:
-        return shard.removeprefix(self._site).replace("_", " ") or shard
+        return plain(shard.removeprefix(self._site)) or shard
 
     def of(self, subject: str) -> str:
         """A series (`site/line/cell:metric`) or a place."""
@@ -67,7 +67,7 @@ class Names:
         if not colon:
             return self.line(subject)
         short = place.removeprefix(self._line).removeprefix(self._site)
-        return f"{short} · {metric}".replace("_", " ")
+        return plain(f"{short} · {metric}")
 
 
 def whole_minutes(span_s: float) -> float:
@@ -75,19 +75,31 @@ def whole_minutes(span_s: float) -> float:
 
 
 def duration(span_s: float) -> str:
-    """`45 s`, `4 min`, `1 h 20 min`, `3.2 d`: two figures are enough to act on."""
+    """`45 s`, `2 min 40 s`, `12 min`, `1 h 20 min`, `3.2 d`: as exact as a person can act on."""
     if span_s < 0:
         return f"−{duration(-span_s)}"
     if math.isinf(span_s):
         return "no end"
-    if span_s < 90:
+    if span_s < 59.5:
         return f"{span_s:.0f} s"
+    if span_s < 595:
+        minutes, tens = divmod(round(span_s / 10), 6)
+        return f"{minutes} min {tens}0 s" if tens else f"{minutes} min"
     if span_s < 90 * 60:
         return f"{span_s / 60:.0f} min"
     if span_s < 2 * _S_PER_D:
         hours, minutes = divmod(round(span_s / 60), 60)
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{span_s / _S_PER_D:.1f} d" if span_s < 100 * _S_PER_D else f"{span_s / _S_PER_D:,.0f} d"
+
+
+def span(early_s: float, late_s: float) -> str:
+    """`33 to 46 min`: an interval, its unit once where both have it."""
+    early, late = duration(early_s), duration(late_s)
+    if early == late:
+        return late
+    value, _, unit = early.partition(" ")
+    return f"{value} to {late}" if late.partition(" ")[2] == unit else f"{early} to {late}"
 
 
 def days(span_d: float | None) -> str:
@@ -108,10 +120,27 @@ def amount(value: float | None, unit: str) -> str:
     return f"{number(value)} {shown}" if shown else number(value)
 
 
+def plain(name: str) -> str:
+    """A stored name as words: `blue_beads` -> `blue beads`."""
+    return name.replace("_", " ").strip()
+
+
 def spoken(name: str) -> str:
-    """A stored name as words: `output_drop` -> `Output drop`."""
-    words = name.replace("_", " ").strip()
+    """A stored name as words that open a line: `output_drop` -> `Output drop`."""
+    words = plain(name)
     return words[:1].upper() + words[1:]
+
+
+def told(found: Mapping[str, float | str | bool], times: Times) -> list[tuple[str, str]]:
+    """Evidence as (what, how much), in its order; `x` and its `x_unit` are one piece."""
+    pieces = []
+    for name, value in found.items():
+        unit = found.get(f"{name}_unit")
+        if name.endswith("_unit") and name.removesuffix("_unit") in found:
+            continue
+        measured = isinstance(unit, str) and isinstance(value, int | float)
+        pieces.append((spoken(name), amount(float(value), str(unit))) if measured else evidence(name, value, times))
+    return pieces
 
 
 def evidence(name: str, value: float | str | bool, times: Times) -> tuple[str, str]:

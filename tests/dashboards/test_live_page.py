@@ -26,7 +26,7 @@ from dashboards.live.state import (
     StockView,
 )
 from dashboards.live.view import View
-from dashboards.live.words import Names, Times, amount, duration, evidence, number
+from dashboards.live.words import Names, Times, amount, duration, evidence, number, span, told
 from detectors.alerts import Comment
 from tests.dashboards.live_plant import T0_NS, LivePlant, a_morning, shortage
 
@@ -131,8 +131,8 @@ def test_the_first_page_can_be_read_without_any_script(tmp_path):
         "919",
         "expected 780 to 980",
         "blue · fill level",
-        "3 min to 6 min, at 13:44",
-        "survives 4 min",
+        "3 min 20 s to 5 min 50 s, at 13:44",
+        "survives 4 min 10 s",
         "Refill blue from the rig store",
         "Owner: Li Wei",
     ):
@@ -213,10 +213,25 @@ def test_text_has_a_contrast_of_4_5_at_least(ink, ground):
 
 @pytest.mark.parametrize(
     ("span_s", "said"),
-    [(0, "0 s"), (45, "45 s"), (240, "4 min"), (4800, "80 min"), (7200, "2 h"), (86400 * 3.2, "3.2 d"), (-60, "−60 s")],
+    [
+        (0, "0 s"),
+        (45, "45 s"),
+        (59.9, "1 min"),
+        (162, "2 min 40 s"),
+        (240, "4 min"),
+        (4800, "80 min"),
+        (7200, "2 h"),
+        (86400 * 3.2, "3.2 d"),
+        (-60, "−1 min"),
+    ],
 )
 def test_durations_are_short(span_s, said):
     assert duration(span_s) == said
+
+
+def test_an_interval_says_its_unit_once():
+    assert (span(1980, 2760), span(2000, 2010), span(2400, 7200)) == ("33 to 46 min", "33 to 34 min", "40 min to 2 h")
+    assert span(2400, 2401) == "40 min"
 
 
 def test_a_time_without_end_is_said_so():
@@ -243,6 +258,11 @@ def test_numbers_carry_their_units():
 )
 def test_evidence_is_told_by_the_unit_its_name_wears(name, value, said):
     assert evidence(name, value, Times("UTC", T0_NS)) == said
+
+
+def test_an_amount_and_its_unit_are_one_piece_of_evidence():
+    found = {"stock": 261.0, "stock_unit": "g", "unit": "lonely"}
+    assert told(found, Times("UTC", T0_NS)) == [("Stock", "261 g"), ("Unit", "lonely")]
 
 
 def test_names_are_as_short_as_they_can_be():

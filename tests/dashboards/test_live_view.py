@@ -134,7 +134,8 @@ def test_alerts_stand_worst_first_and_hidden_ones_apart(plant):
 
     alert("old critical", 1, AlertLevel.CRITICAL, State.ACKED, acked_by="Mei")
     alert("new warning", 9, AlertLevel.WARNING, State.UNACKED)
-    alert("new critical", 5, AlertLevel.CRITICAL, State.RTN_UNACKED)
+    alert("new critical", 5, AlertLevel.CRITICAL, State.UNACKED)
+    alert("newest, but gone", 6, AlertLevel.CRITICAL, State.RTN_UNACKED, resolved_at_ns=ns(8))
     alert("waiting", 9, AlertLevel.CRITICAL, State.PENDING, fired_at_ns=0)
     alert("on the shelf", 2, AlertLevel.CRITICAL, State.SHELVED)
     alert("by design", 2, AlertLevel.CRITICAL, State.SUPPRESSED)
@@ -142,7 +143,12 @@ def test_alerts_stand_worst_first_and_hidden_ones_apart(plant):
     alert("never told", 3, AlertLevel.CRITICAL, State.NORMAL, fired_at_ns=0, resolved_at_ns=ns(4))
     plant.tick(10)
     state = look(plant)
-    assert [view.alert.key for view in state.alerts] == ["new critical", "old critical", "new warning"]
+    assert [view.alert.key for view in state.alerts] == [
+        "new critical",
+        "old critical",
+        "newest, but gone",
+        "new warning",
+    ]
     assert {view.alert.key for view in state.set_aside} == {"on the shelf", "by design"}
     assert [view.alert.key for view in state.returned] == ["over"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.live.html import Html, el
 from dashboards.live.marks import level_mark
 from dashboards.live.state import AlertView, BoardState, ExposureView
-from dashboards.live.words import Names, Times, days, evidence, number, spoken
+from dashboards.live.words import Names, Times, days, number, plain, spoken, told
 from detectors.alerts import Alert, State
 
 PLACE = 1
@@ -37,15 +37,22 @@ def _open_alert(view: AlertView, exposures: tuple[ExposureView, ...], names: Nam
         ),
         el("p", names.of(alert.subject), class_="subject", title=alert.subject),
         el("p", _standing(view, times), class_="standing"),
-        _evidence(alert, times),
-        _sentence("Consequence", alert.consequence),
-        (_loss(exposure, times) for exposure in exposures if alert.key in exposure.causes),
-        _sentence("Response", alert.response),
+        None if alert.state is State.RTN_UNACKED else _meaning(alert, exposures, times),
         (_comment(comment.who, comment.at_ns, comment.text, times) for comment in alert.comments[-3:]),
         _actions(alert, acked=not unacked),
         class_=f"alert {alert.severity} {'unacked' if unacked else 'acked'}",
         data_key=alert.alert_id,
     )
+
+
+def _meaning(alert: Alert, exposures: tuple[ExposureView, ...], times: Times) -> list[Html | None]:
+    """Why it is believed, what it costs, what to do: while it lasts."""
+    return [
+        _evidence(alert, times),
+        _sentence("Consequence", alert.consequence),
+        *(_loss(exposure, times) for exposure in exposures if alert.key in exposure.causes),
+        _sentence("Response", alert.response),
+    ]
 
 
 def _standing(view: AlertView, times: Times) -> tuple[Html, str]:
@@ -64,11 +71,11 @@ def _standing(view: AlertView, times: Times) -> tuple[Html, str]:
 
 
 def _evidence(alert: Alert, times: Times) -> Html | None:
-    told = [evidence(name, value, times) for name, value in alert.evidence.items()]
-    if not told and alert.value is not None:
-        told = [("Value", number(alert.value)), ("Expected", number(alert.expected))]
-    pairs = (el("div", el("dt", what), el("dd", how_much)) for what, how_much in told)
-    return el("dl", pairs, class_="evidence") if told else None
+    pieces = told(alert.evidence, times)
+    if not pieces and alert.value is not None:
+        pieces = [("Value", number(alert.value)), ("Expected", number(alert.expected))]
+    pairs = (el("div", el("dt", what), el("dd", how_much)) for what, how_much in pieces)
+    return el("dl", pairs, class_="evidence") if pieces else None
 
 
 def _sentence(name: str, text: str) -> Html | None:
@@ -78,10 +85,11 @@ def _sentence(name: str, text: str) -> Html | None:
 def _loss(exposure: ExposureView, times: Times) -> Html:
     """Who stops and when by this alert, what the chain loses, and the best action left."""
     stops = f"stops at {times.minute(exposure.stops_at * 1_000_000)}" if exposure.stops_at else "does not stop yet"
-    said = f"{exposure.node} {stops}, {days(exposure.days_of_supply_d)} of {exposure.material or 'supply'} left"
+    material = plain(exposure.material) or "supply"
+    said = f"{plain(exposure.node)} {stops}, {days(exposure.days_of_supply_d)} of {material} left"
     if exposure.lost_per_d:
         said += f", then loses {number(exposure.lost_per_d)} a day"
-    then = f" Then {', '.join(exposure.stops)}." if exposure.stops else ""
+    then = f" Then {plain(', '.join(exposure.stops))}." if exposure.stops else ""
     best = f" Best: {exposure.best_action.rstrip('.')}." if exposure.best_action else ""
     return el("p", el("b", "Chain: "), f"{said}.{then}{best}")
 

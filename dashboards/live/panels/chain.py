@@ -8,14 +8,14 @@ from collector.schema import AlertLevel
 from dashboards.live.html import Html, el
 from dashboards.live.marks import level_mark
 from dashboards.live.state import ArcView, BoardState, ExposureView, NodeView
-from dashboards.live.words import Times, days, number
+from dashboards.live.words import Times, days, number, plain
 
 PLACE = 4
 QUESTION = "Who stops next, and where does the risk come from?"
-_WIDE, _TALL, _GAP_X, _GAP_Y = 176, 72, 108, 14
+_WIDE, _TALL, _GAP_X, _GAP_Y = 176, 66, 108, 11
 _TIER = _WIDE + _GAP_X
 _AT_RISK = 0.005  # below, the risk is none on this map
-_LONGEST_NAME = 24
+_LONGEST_NAME = 22
 _LONGEST_LABEL = 15
 
 
@@ -82,7 +82,7 @@ def _arc(arc: ArcView, boxes: dict[str, Box]) -> Html:
 
 def _label(arc: ArcView, start: Box) -> Html:
     """What travels on an arc at risk, above the place where it leaves."""
-    named = _short(arc.material, _LONGEST_LABEL)
+    named = _short(plain(arc.material), _LONGEST_LABEL)
     return el("text", named, x=start.x + _WIDE + 8, y=start.y + _TALL / 2 - 9, class_="arc-label")
 
 
@@ -95,8 +95,8 @@ def _node(node: NodeView, box: Box, times: Times) -> Html:
         "g",
         el("rect", x=0, y=0, width=_WIDE, height=_TALL, rx=2),
         el("text", node.kind, x=10, y=15, class_="kind"),
-        el("text", _short(node.title or node.node), x=10, y=32, class_="name"),
-        (el("text", line, x=10, y=48 + 15 * i, class_="cover") for i, line in enumerate(_cover(node, times))),
+        el("text", _short(node.title or plain(node.node)), x=10, y=30, class_="name"),
+        (el("text", line, x=10, y=45 + 14 * i, class_="cover") for i, line in enumerate(_cover(node, times))),
         mark,
         el("title", f"{node.title or node.node}. {node.subtitle}"),
         class_=f"node{f' risk {_level(node)}' if risky else ''}{' unknown' if node.unknown else ''}",
@@ -127,7 +127,7 @@ def _short(name: str, longest: int = _LONGEST_NAME) -> str:
 
 def _exposures(exposures: tuple[ExposureView, ...], times: Times) -> Html | None:
     if not exposures:
-        return el("p", "No node is exposed: every stock outlasts its supply's recovery.", class_="quiet")
+        return el("p", "No open alert puts a node of the chain at risk.", class_="quiet")
     heads = ("Stops first", "Wants", "Supply left", "Survives", "Recovers in", "Loses a day", "Best action")
     rows = (_exposure(exposure, times) for exposure in exposures)
     head = el("tr", (el("th", name, scope="col") for name in heads))
@@ -137,7 +137,7 @@ def _exposures(exposures: tuple[ExposureView, ...], times: Times) -> Html | None
 def _exposure(exposure: ExposureView, times: Times) -> Html:
     stops = f" at {times.minute(exposure.stops_at * 1_000_000)}" if exposure.stops_at else ""
     cells = (
-        exposure.material,
+        plain(exposure.material),
         days(exposure.days_of_supply_d),
         days(exposure.time_to_survive_d),
         days(exposure.time_to_recover_d),
@@ -145,4 +145,6 @@ def _exposure(exposure: ExposureView, times: Times) -> Html:
         exposure.best_action or "–",
     )
     key = f"{exposure.node}|{exposure.material}"
-    return el("tr", el("th", exposure.node + stops, scope="row"), (el("td", cell) for cell in cells), data_key=key)
+    return el(
+        "tr", el("th", plain(exposure.node) + stops, scope="row"), (el("td", cell) for cell in cells), data_key=key
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.live.html import Html, el
 from dashboards.live.marks import level_mark
 from dashboards.live.state import BoardState, StockView
-from dashboards.live.words import Names, Times, amount, duration
+from dashboards.live.words import Names, Times, amount, duration, plain, span
 
 PLACE = 3
 QUESTION = "What runs empty next?"
@@ -16,18 +16,35 @@ _BAR = 100.0
 def render(state: BoardState, times: Times) -> Html:
     if not state.stocks:
         return el("p", "No stock is measured.", class_="quiet")
+    lines = sorted({stock.line for stock in state.stocks})
     first = min((stock.empty_s for stock in state.stocks if stock.empty_s is not None), default=None)
+    return el("div", (_group(state, line, first, times) for line in lines), class_="groups")
+
+
+def _group(state: BoardState, line: str, first: float | None, times: Times) -> Html:
+    """The stocks of one line; its name stands above them where there are several lines."""
+    own = [stock for stock in state.stocks if stock.line == line]
+    heading = el("h3", Names(state.shards()).line(line)) if len(own) < len(state.stocks) else None
     heads = ("Stock", "On hand", "Lately", "Runs empty in")
     head = el("tr", (el("th", name, scope="col", class_=name.split()[0].lower()) for name in heads))
-    names = Names(state.shards())
-    rows = (_row(stock, names, times, is_first=first is not None and stock.empty_s == first) for stock in state.stocks)
-    return el("table", el("thead", head), el("tbody", rows), class_="stocks")
+    one_cell = len({stock.series.partition(":")[0] for stock in own}) == 1
+    rows = (
+        _row(
+            stock,
+            plain(stock.series.partition(":")[2]) if one_cell else Names([line]).of(stock.series),
+            times,
+            is_first=first is not None and stock.empty_s == first,
+        )
+        for stock in own
+    )
+    table = el("table", el("thead", head), el("tbody", rows), class_="stocks")
+    return el("div", heading, table, class_="group", data_key=line)
 
 
-def _row(stock: StockView, names: Names, times: Times, *, is_first: bool) -> Html:
+def _row(stock: StockView, name: str, times: Times, *, is_first: bool) -> Html:
     return el(
         "tr",
-        el("th", names.of(stock.series), scope="row", title=stock.series),
+        el("th", name, scope="row", title=stock.series),
         el("td", _bar(stock), el("span", amount(stock.on_hand, stock.unit)), class_="on"),
         el("td", _spark(stock), class_="lately"),
         el("td", _empty(stock, times, is_first=is_first), class_="runs"),
@@ -55,7 +72,7 @@ def _mark(stock: StockView) -> list[Html]:
 def _span(stock: StockView) -> str:
     if stock.empty_early_s is None or stock.empty_late_s is None:
         return ""
-    return f"{duration(stock.empty_early_s)} to {duration(stock.empty_late_s)}, "
+    return f"{span(stock.empty_early_s, stock.empty_late_s)}, "
 
 
 def _bar(stock: StockView) -> Html:
