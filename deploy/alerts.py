@@ -1,4 +1,4 @@
-"""What `andon alerts` does: reads the latest of every alert, and writes a person's actions into the log."""
+"""What `andon alerts` says: the latest of every alert as people read it, and what an action came to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collector import schema
 from collector.errors import AndonError
 from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
-from collector.spool.frames import Action, Control, control_frame
+from collector.spool.frames import Action
 from collector.spool.spool import Spool, SpoolError
 from deploy.site import SiteFile
+from detectors.actions import Deed, act
 from detectors.alerts import Alert
 
 
@@ -47,21 +48,15 @@ def listed(spool: Spool, *, everything: bool) -> list[dict[str, str]]:
     ]
 
 
-def act(spool: Spool, action: str, alert_id: str, who: str, text: str, minutes: float) -> str:
+def done(spool: Spool, action: Action, alert_id: str, who: str, text: str, minutes: float) -> str:
     """Writes the action into the log, where the detectors take it up; returns what to tell the person."""
-    alert = next((one for one in alerts_in(spool) if one.alert_id == alert_id), None)
-    if alert is None:
-        raise AlertError(f"no alert {alert_id!r}; `andon alerts list` shows their names")
-    at_ns = spool.log.clock_ns()
-    until_ns = at_ns + int(minutes * 60 * NS_PER_S) if action == Action.SHELVE else 0
     try:
-        control = Control(Action(action), alert_id, who, at_ns, text, until_ns)
-    except ValueError as error:
-        raise AlertError(f"{alert_id}: {error}") from error
-    with spool.transaction():
-        spool.log.append([control_frame(alert.shard, control)])
-    until = f" until {_utc(until_ns)}" if until_ns else ""
-    return f"{alert_id}: {action} by {who} at {_utc(at_ns)}{until}"
+        deed = msgspec.convert({"who": who, "text": text, "minutes": minutes}, Deed)
+    except msgspec.ValidationError as error:
+        raise AlertError(f"{alert_id}: {error}; see `andon alerts {action} --help`") from error
+    control = act(spool, action, alert_id, deed)
+    until = f" until {_utc(control.until_ns)}" if control.until_ns else ""
+    return f"{alert_id}: {action} by {control.who} at {_utc(control.at_ns)}{until}"
 
 
 def _utc(at_ns: int) -> str:

@@ -193,6 +193,12 @@ def alerts_shelve(
     _act(site, spool, "shelve", alert_id, who, text, minutes=minutes)
 
 
+@alerts_app.command("unshelve")
+def alerts_unshelve(site: SitePath, alert_id: str, who: Who, text: str = "", spool: SpoolOption = None) -> None:
+    """Shows a shelved alert again before its time."""
+    _act(site, spool, "unshelve", alert_id, who, text)
+
+
 @alerts_app.command("comment")
 def alerts_comment(site: SitePath, alert_id: str, text: str, who: Who, spool: SpoolOption = None) -> None:
     """Adds a comment to an alert."""
@@ -273,11 +279,14 @@ def run_bench() -> None:
     bench(lambda line: out.print(line, markup=False, highlight=False, soft_wrap=True))
 
 
-def _act(site: Path, spool: Path | None, action: str, alert_id: str, who: str, text: str, minutes: float = 0.0) -> None:
-    from deploy.alerts import act
+def _act(
+    site: Path, spool: Path | None, action: str, alert_id: str, who: str, text: str, minutes: float = 60.0
+) -> None:
+    from collector.spool.frames import Action
+    from deploy.alerts import done
 
     with _spool_of(site, spool) as opened:
-        out.print(act(opened, action, alert_id, who, text, minutes), markup=False, soft_wrap=True)
+        out.print(done(opened, Action(action), alert_id, who, text, minutes), markup=False, soft_wrap=True)
 
 
 @contextmanager

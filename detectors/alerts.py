@@ -33,8 +33,8 @@ class AlertRule(Section, frozen=True, kw_only=True):
     """One [[rule]] of site.toml: which method watches which series, and how its alerts live.
 
     `metric` is a glob over metric names; `method`'s own keys are gathered in `options`.
-    `for_s` is the on-delay, `keep_firing_for_s` the off-delay, `gap_s` how long without a score an alert keeps standing
-    before its evidence is called stale (it never resolves by silence).
+    `for_s` is the on-delay, `keep_firing_for_s` the off-delay, `gap_s` how long without a score until its
+    evidence is called stale: from then on it is not known whether it still stands, and it neither fires nor clears.
     """
 
     method: Name
@@ -71,6 +71,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     fired_at_ns: int = 0
     clear_since_ns: int = 0
     unhidden_since_ns: int = 0
+    stale_since_ns: int = 0
     resolved_at_ns: int = 0
     changed_at_ns: int = 0
     acked_by: str = ""

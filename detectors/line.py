@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -216,9 +217,14 @@ class LineLogic:
             return
         hidden_by, cause_key = self._hidden(watch.rule, planned_stop)
         point = seen.point
-        look = Observation(at_ns, point.score, _number(point.value), _number(point.expected), hidden_by, cause_key)
+        is_stale = at_ns - seen.at_ns > watch.rule.gap_s * NS_PER_S
+        score = math.nan if is_stale else point.score
+        look = Observation(at_ns, score, _number(point.value), _number(point.expected), hidden_by, cause_key)
         before, after = seen.alert, advance(watch.rule, seen.alert, look)
-        if after.state is not before.state:
+        if after.is_open and is_stale != bool(after.stale_since_ns):
+            stale_since_ns = seen.at_ns if is_stale else 0
+            after = msgspec.structs.replace(after, stale_since_ns=stale_since_ns, changed_at_ns=at_ns)
+        if after.state is not before.state or after.stale_since_ns != before.stale_since_ns:
             after = self._told(watch, seen, before, after, at_ns)
         seen.alert = after
 

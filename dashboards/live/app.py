@@ -16,16 +16,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from collector.spool.frames import Action
+from collector.spool.frames import Action, Control
 from collector.spool.spool import Spool, SpoolError
-from dashboards.live.actions import ACTIONS, Deed, UnknownAlert, act
 from dashboards.live.door import Door
 from dashboards.live.feed import Feed
 from dashboards.live.page import document
 from dashboards.live.view import WINDOW_S, View
+from detectors.actions import Deed, UnknownAlert, act
 from detectors.calendar import Calendar
 from detectors.chain.network import Network
 
+ACTIONS = (Action.ACK, Action.SHELVE, Action.UNSHELVE, Action.COMMENT)
 STATIC = Path(__file__).parent / "static"
 _LONGEST_BODY = 4096
 _HEADERS = {
@@ -104,7 +105,7 @@ async def _act(spool_path: Path, request: Request) -> Response:
         return _said(f"the body is longer than {_LONGEST_BODY} bytes; shorten the text", 413)
     try:
         deed = msgspec.json.decode(body, type=Deed)
-        control = await run_in_threadpool(act, spool_path, Action(name), alert_id, deed)
+        control = await run_in_threadpool(_written, spool_path, Action(name), alert_id, deed)
     except (msgspec.DecodeError, ValueError) as error:
         return _said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
     except UnknownAlert as error:
@@ -122,6 +123,12 @@ async def _body(request: Request) -> bytes | None:
         if len(body) > _LONGEST_BODY:
             return None
     return body
+
+
+def _written(spool_path: Path, action: Action, alert_id: str, deed: Deed) -> Control:
+    """Writes from a connection of its own: requests come on any thread."""
+    with Spool.open(spool_path) as spool:
+        return act(spool, action, alert_id, deed)
 
 
 def _said(sentence: str, status: int) -> Response:

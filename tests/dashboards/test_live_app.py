@@ -173,7 +173,7 @@ def test_an_acknowledgement_comes_back_to_every_browser(board, plant):
         ("shelve", {"who": "Mei", "minutes": "ten"}, 422, "minutes"),
         ("comment", {"who": "Mei", "text": "x" * 501}, 422, "text"),
         ("comment", b'"' + b"x" * 5000 + b'"', 413, "longer than 4096 bytes"),
-        ("delete", {"who": "Mei"}, 404, "no action 'delete'; there is ack, shelve, comment"),
+        ("delete", {"who": "Mei"}, 404, "no action 'delete'; there is ack, shelve, unshelve, comment"),
     ],
 )
 def test_a_bad_action_is_answered_with_a_sentence_and_writes_nothing(board, plant, action, body, status, said):

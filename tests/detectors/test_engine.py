@@ -151,6 +151,19 @@ def test_silence_is_noticed_by_ticks_and_never_resolves(spool: Spool) -> None:
     assert told(spool) == [("unacknowledged", 110.0, -1.0)]
 
 
+def test_evidence_that_grows_old_is_called_so_until_there_is_news(spool: Spool) -> None:
+    append(spool, frames_of(1, POINTS[:80], cut=1000))
+    append(spool, [tick_frame(T0_NS + 1000 * NS_PER_S)])
+    run(spool)
+    (alert,) = spool.log.latest(schema.ALERT_EVENT.name)
+    assert _after(alert.detail["stale_since_ns"]) == 158.0
+    assert _after(alert.detail["changed_at_ns"]) == 460.0  # 300 s later, on the grid
+    append(spool, frames_of(1, [(1001, 20.0), (1010, 20.0)], cut=1))
+    run(spool)
+    (alert,) = spool.log.latest(schema.ALERT_EVENT.name)
+    assert (alert.detail["state"], alert.detail["stale_since_ns"]) == ("unacknowledged", 0)
+
+
 def test_a_reading_from_the_future_moves_no_time(spool: Spool) -> None:
     wrong = batch_frame("site/line", batch_of(1, [(86_400.0, 500.0)], Quality.CLOCK))
     append(spool, [wrong, *frames_of(1, POINTS[:40], cut=7)])

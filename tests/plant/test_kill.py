@@ -5,12 +5,8 @@ what is stored and what is alerted equals the run that nobody disturbed.
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,78 +15,20 @@ from collector import schema
 from collector.clock import MessageClock
 from collector.health import Counters
 from collector.readings import NS_PER_S, Series
-from collector.sources.mqtt import MqttSource
 from collector.sources.recording import Published, read_recording
 from collector.spool.frames import FrameKind, Record
-from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from deploy.crew import Crew
 from deploy.publisher import Publisher
 from deploy.report import Times, floor_of
 from deploy.running import start_collector
-from deploy.site import SiteFile, load_site
+from deploy.site import SiteFile
 from tests.plant.servers import mosquitto
+from tests.plant.teaching_factory import CAPTURE, Site, ended, subscribed, wait
 
 pytestmark = pytest.mark.plant
 
-SAMPLE = Path(__file__).parents[2] / "deploy" / "sites" / "teaching_factory"
-CAPTURE = SAMPLE / "capture.jsonl"
 KILLS = 20
-
-
-class Site:
-    """A copy of the teaching factory on a broker of its own, its processes, and what they left."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = (SAMPLE / "site.toml").read_text().replace("port = 1883", f"port = {port}", 1)
-        (folder / "site.toml").write_text(text)
-        shutil.copytree(SAMPLE / "chain", folder / "chain", dirs_exist_ok=True)
-        self.path = folder / "site.toml"
-        self.loaded: SiteFile = load_site(self.path)
-
-    def start(self, command: str, *words: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "deploy.cli", command, str(self.path), *words])
-
-    def subscribe(self) -> None:
-        """Makes the collector's session known to the broker, so that nothing published from now on is missed."""
-        counters, clock = Counters(), MessageClock()
-        loaded = self.loaded
-        source = MqttSource(loaded.broker, loaded.decoder(clock).filters, loaded.folder, clock, counters)
-        _subscribed(counters, 1)
-        source.close()
-
-    def finished(self) -> bool:
-        """The last reading of the capture is in the spool and the detectors have dealt with all of it."""
-        if not self.loaded.spool_path.exists():
-            return False
-        last_ns = max(message.at_ns for message in read_recording(CAPTURE))
-        with Spool.open(self.loaded.spool_path) as spool:
-            if spool.log.clock_ns() + 5_000_000_000 < last_ns:
-                return False
-            return all(
-                not spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
-                for line in spool.log.lines()
-            )
-
-
-@contextmanager
-def ended(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for process in processes:
-            with suppress(ProcessLookupError):
-                process.terminate()
-        for process in processes:
-            process.wait(20)
-
-
-def _wait(done: Callable[[], bool], otherwise: str, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while not done():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.1)
 
 
 def readings(spool: Spool) -> Times:
@@ -116,7 +54,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Times, list[d
         site.subscribe()
         with ended(site.start("collect"), site.start("detect")):
             assert site.start("replay", str(CAPTURE), "--speed", "max").wait(120) == 0
-            _wait(site.finished, "the undisturbed run does not end", 120.0)
+            wait(site.finished, "the undisturbed run does not end", 120.0)
     with Spool.open(site.loaded.spool_path) as spool:
         return readings(spool), final_alerts(spool), said(spool)
 
@@ -151,7 +89,7 @@ def test_kill_9_at_random_moments_changes_nothing(
                         process.wait(20)
                         working[command] = site.start(command)
                 assert publisher.wait(240) == 0
-                _wait(site.finished, "the disturbed run does not end", 120.0)
+                wait(site.finished, "the disturbed run does not end", 120.0)
             finally:
                 with ended(*working.values()):
                     pass
@@ -178,24 +116,20 @@ def test_a_broker_that_goes_away_midway_loses_nothing(tmp_path: Path) -> None:
         site = Site(tmp_path, broker.port).loaded
         start_collector(crew, site, MessageClock(), counters, sinks=[])
         try:
-            _subscribed(counters, 1)
+            subscribed(counters, 1)
             _publish(site, messages[:1000])
-            _wait(lambda: counters.counts["messages_stored"] == 1000, "the first half is not stored", 30.0)
+            wait(lambda: counters.counts["messages_stored"] == 1000, "the first half is not stored", 30.0)
             broker.kill()
             with mosquitto(tmp_path / "broker", port=broker.port):
-                _subscribed(counters, 2)
+                subscribed(counters, 2)
                 assert counters.counts["broker_disconnects"] == 1
                 _publish(site, messages[1000:])
-                _wait(lambda: counters.counts["messages_stored"] == 2000, "the second half is not stored", 30.0)
+                wait(lambda: counters.counts["messages_stored"] == 2000, "the second half is not stored", 30.0)
         finally:
             crew.dismiss()
     with site.open_spool() as spool:
         times = {at for columns in readings(spool).values() for at in columns[0]}
     assert times == {message.at_ns / NS_PER_S for message in messages}
-
-
-def _subscribed(counters: Counters, times: int) -> None:
-    _wait(lambda: counters.counts.get("broker_subscriptions", 0) >= times, "no subscription", 30.0)
 
 
 def _publish(site: SiteFile, messages: Sequence[Published]) -> None:

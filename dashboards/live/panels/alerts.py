@@ -49,6 +49,7 @@ def _meaning(alert: Alert, exposures: tuple[ExposureView, ...], times: Times) ->
     """Why it is believed, what it costs, what to do: while it lasts."""
     return [
         _evidence(alert, times),
+        _sentence("Not known since", times.clock(alert.stale_since_ns)) if alert.stale_since_ns else None,
         _sentence("Consequence", alert.consequence),
         *(_loss(exposure, times) for exposure in exposures if alert.key in exposure.causes),
         _sentence("Response", alert.response),

@@ -1,8 +1,7 @@
-"""What a person did on the board, written into the log for the detectors to take in."""
+"""What a person does about an alert, from the board or the command line, written into the log for the detectors."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -14,30 +13,27 @@ from collector.spool.frames import Action, Control, control_frame
 from collector.spool.spool import Spool
 from detectors.alerts import Alert
 
-ACTIONS = (Action.ACK, Action.SHELVE, Action.COMMENT)
-
 
 class UnknownAlert(AndonError):
     """No alert of that id is in the spool."""
 
 
 class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of an action: who, why, and for shelving how long."""
+    """Who does it, why, and for shelving how long. Raises ValueError on an empty name."""
 
     who: Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
     text: Annotated[str, msgspec.Meta(max_length=500)] = ""
     minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] = 30.0
 
 
-def act(spool_path: Path, action: Action, alert_id: str, deed: Deed) -> Control:
+def act(spool: Spool, action: Action, alert_id: str, deed: Deed) -> Control:
     """Appends the action at the site's time; durable on return. Raises UnknownAlert, SpoolError."""
-    with Spool.open(spool_path) as spool:
-        shard = _shard_of(spool, alert_id)
-        at_ns = spool.log.clock_ns()
-        until_ns = at_ns + int(deed.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
-        control = Control(action, alert_id, deed.who.strip(), at_ns, deed.text.strip(), until_ns)
-        with spool.transaction():
-            spool.log.append([control_frame(shard, control)])
+    shard = _shard_of(spool, alert_id)
+    at_ns = spool.log.clock_ns()
+    until_ns = at_ns + int(deed.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
+    control = Control(action, alert_id, deed.who.strip(), at_ns, deed.text.strip(), until_ns)
+    with spool.transaction():
+        spool.log.append([control_frame(shard, control)])
     return control
 
 
@@ -45,4 +41,4 @@ def _shard_of(spool: Spool, alert_id: str) -> str:
     for record in spool.log.latest(schema.ALERT_EVENT.name):
         if record.key == alert_id:
             return msgspec.convert(record.detail, Alert).shard
-    raise UnknownAlert(f"no alert {alert_id!r} in {spool.path}: reload the board, it may have ended long ago")
+    raise UnknownAlert(f"no alert {alert_id!r} in {spool.path}; see `andon alerts list` or reload the board")
