@@ -25,10 +25,12 @@ from collector.sources.simulated import Plant
 from collector.spool.frames import FrameKind
 from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
+from deploy.audit import make_report
 from deploy.broker import demo_broker
 from deploy.crew import Crew
 from deploy.publisher import Pace, Publisher, publish_all
-from deploy.report import Report, make_report, write_report
+from deploy.report import Report
+from deploy.report_page import write_report
 from deploy.running import start_board, start_chain, start_collector, start_detection
 from deploy.site import SiteFile, load_site
 from detectors.chain.run import FLOOR_READER, READER

@@ -1,13 +1,22 @@
-"""report.md: the report of `deploy.report` as a person reads it. Pure."""
+"""A report written down: report.json for machines, report.md for people."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from deploy.report import Report
+import msgspec
+
+from deploy.report import Report
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """report.json and report.md in `folder`, which is made when missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    (folder / "report.json").write_bytes(body + b"\n")
+    (folder / "report.md").write_text(as_markdown(report), encoding="utf-8")
 
 
 def as_markdown(report: Report) -> str:

@@ -7,7 +7,7 @@ from math import isnan
 import msgspec
 
 from collector import schema
-from collector.readings import NS_PER_S, Series
+from collector.readings import Series
 from collector.spool.frames import Field, Record
 from detectors.alerts import Alert, State
 from detectors.detector import Point
@@ -43,12 +43,20 @@ def event_said(alert: Alert) -> Said:
 def level_said(alert: Alert, at_ns: int) -> Said:
     """The level of an alert at an instant: 0 when nobody needs to be told (cleared, shelved, suppressed)."""
     told = alert.state in (State.UNACKED, State.ACKED)
-    return _level(alert, at_ns, schema.STATE_OF_LEVEL[alert.severity] if told else 0.0)
-
-
-def closed_level(alert: Alert, at_ns: int) -> Said:
-    """The level 0 that is written on for a while after closing, so that Grafana resolves by value."""
-    return _level(alert, at_ns, 0.0)
+    fields: dict[str, Field] = {
+        "state": schema.STATE_OF_LEVEL[alert.severity] if told else 0.0,
+        "score": alert.score if alert.score is not None else 0.0,
+        "acked": int(bool(alert.acked_by)),
+        "shelved": int(alert.state is State.SHELVED),
+        "since": alert.fired_at_ns // 1_000_000,
+        "alert_id": alert.alert_id,
+    }
+    time_to_empty_s = alert.evidence.get("time_to_empty_s")
+    if isinstance(time_to_empty_s, float):
+        fields["cover_days"] = time_to_empty_s / _S_PER_D
+    record = Record(measurement=schema.ALERT_STATE.name, tags=_tags(alert), fields=fields, at_ns=at_ns, key=alert.key)
+    said_as = f"level|{alert.key}|{at_ns}|{alert.state}|{len(alert.comments)}"
+    return Said(said_as, record)
 
 
 def expected_said(method: str, series: Series, at_ns: int, point: Point) -> Said:
@@ -70,23 +78,6 @@ def expected_said(method: str, series: Series, at_ns: int, point: Point) -> Said
         key=f"{method}|{series.name}",
     )
     return Said(f"expected|{method}|{series.name}|{at_ns}", record)
-
-
-def _level(alert: Alert, at_ns: int, state: float) -> Said:
-    fields: dict[str, Field] = {
-        "state": state,
-        "score": alert.score if alert.score is not None else 0.0,
-        "acked": int(bool(alert.acked_by)),
-        "shelved": int(alert.state is State.SHELVED),
-        "since": alert.fired_at_ns // 1_000_000,
-        "alert_id": alert.alert_id,
-    }
-    time_to_empty_s = alert.evidence.get("time_to_empty_s")
-    if isinstance(time_to_empty_s, float):
-        fields["cover_days"] = time_to_empty_s / _S_PER_D
-    record = Record(measurement=schema.ALERT_STATE.name, tags=_tags(alert), fields=fields, at_ns=at_ns, key=alert.key)
-    said_as = f"level|{alert.key}|{at_ns}|{alert.state}|{at_ns // NS_PER_S}|{len(alert.comments)}"
-    return Said(said_as, record)
 
 
 def _tags(alert: Alert) -> dict[str, str]:

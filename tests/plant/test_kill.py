@@ -18,9 +18,9 @@ from collector.readings import NS_PER_S, Series
 from collector.sources.recording import Published, read_recording
 from collector.spool.frames import FrameKind, Record
 from collector.spool.spool import Spool
+from deploy.audit import Times, floor_of
 from deploy.crew import Crew
 from deploy.publisher import Publisher
-from deploy.report import Times, floor_of
 from deploy.running import start_collector
 from deploy.site import SiteFile
 from tests.plant.servers import mosquitto
