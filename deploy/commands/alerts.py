@@ -1,0 +1,62 @@
+"""`andon alerts ...`: who owns what is wrong."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector.spool.frames import Action
+from deploy.alerts import done, listed
+from deploy.commands.console import Json, SitePath, SpoolOption, out, print_table, say, spool_of
+
+Who = Annotated[str, typer.Option("--who", help="Who does it.", default_factory=getpass.getuser)]
+
+app = typer.Typer(help="Open alerts: list, acknowledge, shelve, comment.", no_args_is_help=True)
+
+
+@app.command("list")
+def alerts_list(site: SitePath, spool: SpoolOption = None, everything: bool = False, as_json: Json = False) -> None:
+    """Lists the alerts that want attention, worst first; with --everything the hidden and the ended ones too."""
+    with spool_of(site, spool) as opened:
+        found = listed(opened, everything=everything)
+    if as_json:
+        out.print_json(json.dumps(found))
+        return
+    print_table(("alert", "state", "severity", "raised at (UTC)", "owner"), found)
+
+
+@app.command("ack")
+def alerts_ack(site: SitePath, alert_id: str, who: Who, spool: SpoolOption = None, text: str = "") -> None:
+    """Acknowledges an alert: you own it now."""
+    _act(site, spool, Action.ACK, alert_id, who, text)
+
+
+@app.command("shelve")
+def alerts_shelve(
+    site: SitePath, alert_id: str, who: Who, minutes: float = 60.0, text: str = "", spool: SpoolOption = None
+) -> None:
+    """Hides an alert for a while, with a reason."""
+    _act(site, spool, Action.SHELVE, alert_id, who, text, minutes=minutes)
+
+
+@app.command("unshelve")
+def alerts_unshelve(site: SitePath, alert_id: str, who: Who, text: str = "", spool: SpoolOption = None) -> None:
+    """Shows a shelved alert again before its time."""
+    _act(site, spool, Action.UNSHELVE, alert_id, who, text)
+
+
+@app.command("comment")
+def alerts_comment(site: SitePath, alert_id: str, text: str, who: Who, spool: SpoolOption = None) -> None:
+    """Adds a comment to an alert."""
+    _act(site, spool, Action.COMMENT, alert_id, who, text)
+
+
+def _act(
+    site: Path, spool: Path | None, action: Action, alert_id: str, who: str, text: str, minutes: float = 60.0
+) -> None:
+    with spool_of(site, spool) as opened:
+        say(done(opened, action, alert_id, who, text, minutes))

@@ -1,0 +1,95 @@
+"""What the commands share: where they print, the types of their arguments, Ctrl-C, the progress bar."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from collector.spool.spool import Spool
+from deploy.crew import Crew
+
+out = Console()
+err = Console(stderr=True)
+
+SitePath = Annotated[Path, typer.Argument(metavar="SITE.TOML", help="The site's configuration.")]
+SpoolOption = Annotated[Path | None, typer.Option("--spool", help="Another spool file than [spool] path.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+OnPublished = Callable[[int, int | None, int], None]  # (published, total if known, event time in ns)
+
+
+def say(text: str) -> None:
+    """One line on stdout, as it is."""
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """One line on stderr, as it is."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def spool_of(site: Path, spool: Path | None) -> Iterator[Spool]:
+    from deploy.alerts import existing_spool
+    from deploy.site import load_site
+
+    with existing_spool(load_site(site, spool_path=spool)) as opened:
+        yield opened
+
+
+@contextmanager
+def until_ctrl_c() -> Iterator[Crew]:
+    """A crew that Ctrl-C and SIGTERM end cleanly; raises the first failure of its members."""
+    crew = Crew()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        crew.stop.set()
+
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield crew
+    finally:
+        crew.stop.set()
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    crew.dismiss()
+
+
+def stand_by(crew: Crew) -> None:
+    while not crew.stop.wait(0.5):
+        pass
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[OnPublished]:
+    """A bar on stderr; yields what to call with (published, total or None, event time in ns)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[at]}"), console=err, refresh_per_second=5) as bar:
+        task = bar.add_task(what, total=None, at="")
+
+        def on_published(count: int, total: int | None, at_ns: int) -> None:
+            if count % 20 == 0 or count == total:
+                bar.update(task, completed=count, total=total, at=_instant(at_ns))
+
+        yield on_published
+
+
+def _instant(at_ns: int) -> str:
+    return dt.datetime.fromtimestamp(at_ns / 1e9, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def print_table(names: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    table = Table(*names, box=None)
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    out.print(table)
