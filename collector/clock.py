@@ -12,6 +12,8 @@ from typing import Protocol
 
 from collector.readings import NS_PER_S
 
+_NO_EARLIER_NS = 1_600_000_000 * NS_PER_S  # 2020: whoever says less has no clock
+
 
 class Clock(Protocol):
     def now_ns(self) -> int: ...
@@ -30,6 +32,10 @@ class WallClock:
 
     def settled_ns(self) -> int:
         return time.time_ns() - int(self.lateness_s * NS_PER_S)
+
+    def is_set(self) -> bool:
+        """False on a machine without a battery clock that has not heard of the time yet."""
+        return time.time_ns() > _NO_EARLIER_NS
 
     def saw(self, at_ns: int) -> None:
         """Readings do not move the wall."""

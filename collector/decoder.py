@@ -6,6 +6,7 @@ the formats' memory. Pure but for that memory.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from collector.spool.ledger import Cause, Gap
 from collector.spool.series import SeriesCatalog
 from collector.topics import TopicTemplate
 
+log = logging.getLogger(__name__)
+
 CLOCK_AHEAD_NS = 300 * NS_PER_S  # a reading further ahead of the site's clock than this has a wrong time
 
 
@@ -32,6 +35,7 @@ CLOCK_AHEAD_NS = 300 * NS_PER_S  # a reading further ahead of the site's clock t
 class Intake:
     """What a delivery came to: `readings` in order of arrival with their receive times, `dead`, `gaps`."""
 
+    messages: int = 0
     readings: list[tuple[Reading, int]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -50,13 +54,14 @@ class Decoder:
 
     def __init__(self, routes: Sequence[tuple[TopicTemplate, Format]], clock: Clock) -> None:
         self._routes = [(template.matcher(), form) for template, form in routes]
-        self._formats = [form for _, form in routes]
+        self._formats = {f"{template.text} {type(form).__module__}": form for template, form in routes}
         self._clock = clock
         self.filters = list(dict.fromkeys(template.filter for template, _ in routes))
 
     def decode(self, messages: Iterable[Message]) -> Intake:
         intake = Intake()
         for message in messages:
+            intake.messages += 1
             try:
                 readings, gaps = self._format_of(message.topic).decode(message)
             except BadPayload as bad:
@@ -68,14 +73,16 @@ class Decoder:
         return intake
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode([form.snapshot() for form in self._formats])
+        return msgspec.msgpack.encode({name: form.snapshot() for name, form in self._formats.items()})
 
     def restore(self, memory: bytes) -> None:
-        """Takes up the formats' memory, unless subscriptions were added or removed since."""
-        kept = msgspec.msgpack.decode(memory, type=list[bytes]) if memory else []
-        if len(kept) == len(self._formats):
-            for form, one in zip(self._formats, kept, strict=True):
-                form.restore(one)
+        """Takes up what each subscription remembered; what no longer fits its format is dropped, and said to be."""
+        for name, kept in (msgspec.msgpack.decode(memory, type=dict[str, bytes]) if memory else {}).items():
+            if name in self._formats:
+                try:
+                    self._formats[name].restore(kept)
+                except (msgspec.MsgspecError, ValueError) as error:
+                    log.warning("memory.dropped subscription=%r reason=%r", name, str(error))
 
     def _format_of(self, topic: str) -> Format:
         for pattern, form in self._routes:
@@ -85,9 +92,10 @@ class Decoder:
 
     def _timed(self, reading: Reading, message: Message) -> Reading:
         """The reading, flagged when its time cannot be right: well ahead of the site's clock."""
+        if reading.at_ns - max(message.received_ns, self._clock.now_ns()) > CLOCK_AHEAD_NS:
+            return reading._replace(quality=Quality.CLOCK)
         self._clock.saw(reading.at_ns)
-        ahead_ns = reading.at_ns - max(message.received_ns, self._clock.now_ns())
-        return reading._replace(quality=Quality.CLOCK) if ahead_ns > CLOCK_AHEAD_NS else reading
+        return reading
 
 
 def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
@@ -97,6 +105,9 @@ def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
     if not subscriptions:
         raise ConfigError(f"{document.path}: no [[subscribe]]: say which topics to read and in which format")
     for i, subscription in enumerate(subscriptions):
+        if any(subscription.topic == earlier.topic for earlier in subscriptions[:i]):
+            where = f"{document.path}: `subscribe[{i}].topic`"
+            raise ConfigError(f"{where}: {subscription.topic!r} is read twice; remove one")
         module = find(formats, subscription.format, document, f"subscribe[{i}].format")
         options = document.convert(subscription.options, module.Options, f"subscribe[{i}]")
         try:

@@ -23,6 +23,7 @@ class Counters:
     """Counts since start; `readings` turns them into readings. Its own lock, since sinks and ingest both count."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, int] = field(default_factory=dict)
     _due_ns: int = 0
     _down: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
@@ -31,17 +32,31 @@ class Counters:
         with self._lock:
             self.counts[name] = self.counts.get(name, 0) + amount
 
-    def stored(self, readings: int, dead: int, gaps: int) -> None:
+    def set(self, name: str, value: int) -> None:
+        """A gauge beside the counters, such as whether the broker is connected."""
+        with self._lock:
+            self.gauges[name] = value
+
+    def stored(self, messages: int, readings: int, dead: int, gaps: int) -> None:
+        self.add("messages_stored", messages)
         self.add("readings_stored", readings)
         self.add("dead_lettered", dead)
         self.add("gaps_found", gaps)
-        if self._recovers("spool"):
-            log.warning("spool.available")
 
-    def spool_full(self, reason: str) -> None:
-        self.add("spool_full")
-        if self._fails("spool"):
-            log.error("spool.full reason=%r; nothing is acknowledged until there is room", reason)
+    def evicted(self, what: str, amount: int) -> None:
+        """Counts what a full spool dropped before everybody had read it."""
+        self.add(f"{what}_evicted", amount)
+        if self._fails(f"{what} evicted"):
+            log.warning("spool.evicting what=%s; see the ledger", what)
+
+    def held_up(self, who: str, reason: str) -> None:
+        self.add(f"{who}_held_up")
+        if self._fails(who):
+            log.error("%s.waits reason=%r", who, reason)
+
+    def goes_on(self, who: str) -> None:
+        if self._recovers(who):
+            log.warning("%s.goes_on", who)
 
     def sink_down(self, name: str, reason: str) -> None:
         self.add("sink_unavailable")
@@ -63,8 +78,9 @@ class Counters:
     def _readings(self, site: Site, at_ns: int) -> list[Reading]:
         place = Equipment(site.enterprise, site.name, line=SELF_LINE, cell="collector")
         with self._lock:
-            counted = sorted(self.counts.items())
-        return [Reading(Series(place, name, kind=Kind.COUNTER), at_ns, float(value)) for name, value in counted]
+            counted = [(name, Kind.COUNTER, value) for name, value in sorted(self.counts.items())]
+            counted += [(name, Kind.GAUGE, value) for name, value in sorted(self.gauges.items())]
+        return [Reading(Series(place, name, kind=kind), at_ns, float(value)) for name, kind, value in counted]
 
     def _fails(self, what: str) -> bool:
         """True the first time since it last worked."""

@@ -98,7 +98,7 @@ def _collect(site: SiteFile, spool: Spool) -> int:
     clock, counters, stop = MessageClock(), Counters(_due_ns=2**62), Event()
     source = ReplaySource(_SITE / "capture.jsonl", clock, stop)
     tick_ns = int(site.clock.tick_s * NS_PER_S)
-    appender = Appender(spool, site.site, clock, tick_ns, Retention(site.spool), counters)
+    appender = Appender(spool, site.site, clock, tick_ns, Retention(site.spool, counters), counters)
     ingest(source, site.decoder(clock), appender, stop)
     return counters.counts["messages_stored"]
 

@@ -7,12 +7,14 @@ board's server) is imported by the job that uses it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from collector.clock import Clock
+from collector.clock import Clock, WallClock
 from collector.health import Counters
-from collector.pump import MEMORY, Appender, drain, ingest
+from collector.patience import work_until
+from collector.pump import MEMORY, Appender, drain, ingest, reader_of
 from collector.readings import NS_PER_S
 from collector.sinks.sink import Sink
 from collector.sources.mqtt import MqttSource
@@ -21,19 +23,27 @@ from deploy.crew import Crew
 from deploy.site import SiteFile
 from detectors.chain.network import Network
 
+log = logging.getLogger(__name__)
+
+_IDLE_S = 0.05
+
 
 def start_collector(
     crew: Crew, site: SiteFile, clock: Clock, counters: Counters, sinks: Sequence[tuple[str, Sink]]
 ) -> None:
     """Starts the ingest loop over the site's broker and one drain per store."""
     decoder = site.decoder(clock)
+    readers = [reader_of(name) for name, _ in sinks]
 
     def collect(stop: Event) -> None:
+        _await_time(clock, stop)
         with site.open_spool() as spool:
+            with spool.transaction():
+                spool.log.enrol(readers, among="sink:")
             decoder.restore(spool.recall(MEMORY))
-            appender = Appender(
-                spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), Retention(site.spool), counters
-            )
+            retention = Retention(site.spool, counters, detected=bool(site.rules))
+            retention.hold_reserve(spool)
+            appender = Appender(spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), retention, counters)
             source = MqttSource(site.broker, decoder.filters, site.folder, clock, counters)
             try:
                 ingest(source, decoder, appender, stop)
@@ -42,7 +52,7 @@ def start_collector(
 
     crew.start("ingest", collect)
     for name, sink in sinks:
-        crew.start(f"drain {name}", _draining(site, name, sink, counters))
+        crew.start(f"drain {name}", _draining(site, name, sink, clock, counters))
 
 
 def start_detection(crew: Crew, site: SiteFile) -> None:
@@ -51,18 +61,22 @@ def start_detection(crew: Crew, site: SiteFile) -> None:
 
     def detect(stop: Event) -> None:
         with site.open_spool() as spool:
-            Detection(spool, site.rules, site.detect, site.calendar).run(stop)
+            detection = Detection(spool, site.rules, site.detect, site.calendar)
+            work_until(stop, detection.step, "detection", Counters(), _IDLE_S)
 
     crew.start("detect", detect)
 
 
 def start_chain(crew: Crew, site: SiteFile, network: Network) -> None:
     """Starts the recomputation of the chain's exposure on every change of an alert."""
-    from detectors.chain.run import ChainRun
+    from detectors.chain.run import FLOOR_READER, READER, ChainRun
 
     def follow(stop: Event) -> None:
         with site.open_spool() as spool:
-            ChainRun(network).run(spool, stop)
+            with spool.transaction():
+                spool.log.enrol([READER, FLOOR_READER], among=READER)
+            chain = ChainRun(network)
+            work_until(stop, lambda: chain.step(spool), "chain", Counters(), _IDLE_S)
 
     crew.start("chain", follow)
 
@@ -93,11 +107,19 @@ def start_board(crew: Crew, site: SiteFile, host: str | None = None, port: int |
     return board.address
 
 
-def _draining(site: SiteFile, name: str, sink: Sink, counters: Counters) -> Callable[[Event], None]:
+def _await_time(clock: Clock, stop: Event) -> None:
+    """On a machine that does not know the time yet, everything would look a day ahead: waits until it does."""
+    if isinstance(clock, WallClock) and not clock.is_set():
+        log.error("clock.unset; waiting until this machine knows the time (start its time service)")
+        while not clock.is_set() and not stop.wait(1.0):
+            pass
+
+
+def _draining(site: SiteFile, name: str, sink: Sink, clock: Clock, counters: Counters) -> Callable[[Event], None]:
     def carry(stop: Event) -> None:
         try:
             with site.open_spool() as spool:
-                drain(name, sink, spool, counters, stop)
+                drain(name, sink, spool, clock, counters, stop)
         finally:
             sink.close()
 

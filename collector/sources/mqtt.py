@@ -11,6 +11,7 @@ import logging
 import queue
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,16 +21,19 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collector.clock import Clock
 from collector.config import BrokerSettings, ConfigError
 from collector.health import Counters
 from collector.sources.source import Delivery, Message
+from collector.spool.ledger import Cause, Gap
 
 log = logging.getLogger(__name__)
 
 _QUEUE_MESSAGES = 5000
 _COALESCE_S = 0.005
+_BACKLOG_S = 2.0  # after connecting, before an empty queue means that the broker kept no more
 _RECONNECT_FROM_S, _RECONNECT_TO_S = 1, 30
 
 
@@ -52,12 +56,15 @@ class MqttSource:
         self._counters = counters
         self._arrived: queue.Queue[_Arrived] = queue.Queue(_QUEUE_MESSAGES)
         self._connection = 0
-        self._connected = False
+        self._settled_connection = -1
+        self._up_since_s: float | None = None  # monotonic; None while there is no connection
+        self._outages: queue.Queue[tuple[int, int]] = queue.Queue()
+        self._lost_ns = 0
         self._closing = False
         self._client = client_for(settings, folder, settings.client_id)
         self._client.manual_ack_set(True)
         self._client.on_connect = self._on_connect
-        self._client.on_subscribe = lambda *_: self._counters.add("broker_subscriptions")
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_message = self._on_message
@@ -82,7 +89,9 @@ class MqttSource:
                     break
             wait = _COALESCE_S if self._arrived.empty() else 0
         self._counters.add("messages_received", len(taken))
-        return Delivery([one.message for one in taken], lambda: self._acknowledge(taken))
+        is_settled = self._is_settled(queue_ran_dry=len(taken) < limit)
+        messages = [one.message for one in taken]
+        return Delivery(messages, lambda: self._acknowledge(taken), self._outages_ended(), is_settled)
 
     def close(self) -> None:
         """Ends the connection; the session stays with the broker."""
@@ -104,6 +113,25 @@ class MqttSource:
             except queue.Empty:
                 return
 
+    def _outages_ended(self) -> list[Gap]:
+        """The times without a broker that ended since the last call."""
+        note = "cut off from the broker; what it kept for us came afterwards"
+        ended = []
+        while not self._outages.empty():
+            from_ns, to_ns = self._outages.get_nowait()
+            ended.append(Gap(f"broker {self._address}", Cause.DISCONNECTED, from_ns, to_ns, 0, note))
+        return ended
+
+    def _is_settled(self, *, queue_ran_dry: bool) -> bool:
+        """Whether the broker has sent what it kept: connected for a while, and once since then nothing was waiting."""
+        connection, since_s = self._connection, self._up_since_s
+        self._counters.set("broker_connected", int(since_s is not None))
+        if since_s is None:
+            return False
+        if queue_ran_dry and time.monotonic() - since_s > _BACKLOG_S:
+            self._settled_connection = connection
+        return self._settled_connection == self._connection
+
     # paho's thread
 
     def _on_message(self, _client: paho.Client, _data: Any, got: paho.MQTTMessage) -> None:
@@ -120,20 +148,36 @@ class MqttSource:
         self, client: paho.Client, _data: Any, _flags: paho.ConnectFlags, reason: ReasonCode, _props: Any
     ) -> None:
         if reason.is_failure:
-            log.error("broker.refused broker=%s reason=%r", self._address, str(reason))
+            self._counters.add("broker_refused")
+            log.error("broker.refused broker=%s reason=%r; correct [broker]", self._address, str(reason))
             return
         self._connection += 1
-        self._connected = True
+        if self._lost_ns:
+            self._outages.put((self._lost_ns, self._clock.now_ns()))
+        self._up_since_s = time.monotonic()
         log.info("broker.connected broker=%s", self._address)
         self._counters.add("broker_connections")
-        client.subscribe([(one, 1) for one in self._filters])
+        only_new = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        client.subscribe([(one, only_new) for one in self._filters])
+
+    def _on_subscribe(
+        self, _client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _props: Any
+    ) -> None:
+        for topic, reason in zip(self._filters, reasons, strict=False):
+            if reason.is_failure:
+                self._counters.add("subscription_refused")
+                sentence = "subscription.refused topic=%r reason=%r; give this user the right to read it"
+                log.error(sentence, topic, str(reason))
+        if not any(reason.is_failure for reason in reasons):
+            self._counters.add("broker_subscriptions")
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         self._connection += 1  # what waits for an acknowledgement now comes again
-        if self._connected and not self._closing:
+        if self._up_since_s is not None and not self._closing:
+            self._lost_ns = self._clock.now_ns()
             self._counters.add("broker_disconnects")
             log.warning("broker.lost broker=%s reason=%r; trying again", self._address, str(reason))
-        self._connected = False
+        self._up_since_s = None
 
     def _on_connect_fail(self, _client: paho.Client, _data: Any) -> None:
         if not self._counters.counts.get("broker_unreachable"):

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from collector.spool.ledger import Gap
+
 
 class Message(NamedTuple):
     """One message as it arrived: topic, payload bytes, and when (site clock, UTC ns)."""
@@ -21,10 +23,16 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Messages in order of arrival, with the duty to acknowledge them after they are safe."""
+    """Messages in order of arrival, with the duty to acknowledge them after they are safe.
+
+    `gaps` are what the source itself knows to be missing. `is_settled`: as far as the source can tell, nothing that was
+    sent before this delivery is still on its way; false while it is cut off or works off a backlog.
+    """
 
     messages: Sequence[Message]
     acknowledge: Callable[[], None]
+    gaps: Sequence[Gap] = ()
+    is_settled: bool = True
 
 
 class Source(Protocol):

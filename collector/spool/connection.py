@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from collector.errors import AndonError
 
 PAGE_BYTES = 4096
+WAL_BYTES = 1_000_000  # the write-ahead file is folded in at this size; `retention` reserves as much of the disk
 _BUSY_S = 30.0
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +28,10 @@ class SpoolError(AndonError):
 
 class SpoolFull(SpoolError):
     """No room for the append: the disk, or the bound set in site.toml, is reached. Nothing was acknowledged."""
+
+
+class SpoolBusy(SpoolError):
+    """Another process held the file for longer than anybody waits; trying again later may work."""
 
 
 class SpoolConnection(sqlite3.Connection):
@@ -80,15 +86,34 @@ def connect(path: Path, max_mb: float | None) -> SpoolConnection:
     connection.path = path
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_BYTES // PAGE_BYTES}")
         if max_mb is not None:
-            connection.execute(f"PRAGMA max_page_count = {max(16, int(max_mb * 1e6 / PAGE_BYTES))}")
+            connection.execute(f"PRAGMA max_page_count = {pages(max_mb)}")
     except SpoolError:
         connection.close()
         raise
     return connection
+
+
+def _switch_to_wal(connection: SpoolConnection) -> None:
+    """SQLite does not wait for this lock by itself: several processes may open a new file at once."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except SpoolBusy:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def pages(max_mb: float) -> int:
+    """A size bound as SQLite counts it."""
+    return max(16, int(max_mb * 1e6 / PAGE_BYTES))
 
 
 def spool_error(path: Path, error: sqlite3.Error) -> SpoolError:
@@ -104,4 +129,6 @@ def spool_error(path: Path, error: sqlite3.Error) -> SpoolError:
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return SpoolError(f"spool {path} cannot be written ({error}): give this user write access to {path.parent}")
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return SpoolBusy(f"spool {path} is in use ({error}): see which process holds it, and end that one")
     return SpoolError(f"spool {path}: {error}")

@@ -1,6 +1,6 @@
 """Dead letters: messages and rows that could not be taken, kept with topic, bytes and reason.
 
-The same message again (a redelivery) is the same letter.
+The same message again (a redelivery, a device that repeats itself) is the same letter, counted.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 
 class DeadLetter(NamedTuple):
-    """`topic` is the MQTT topic, or `sink:NAME` for a row a store refused."""
+    """`topic` is the MQTT topic, or `sink:NAME` for a row a store refused. `times`: how often it came."""
 
     topic: str
     payload: bytes
     reason: str
     received_ns: int
+    times: int = 1
 
 
 class DeadLetters:
@@ -25,18 +26,34 @@ class DeadLetters:
 
     def add(self, letter: DeadLetter) -> None:
         """Keeps a letter, inside the caller's transaction."""
-        digest = hashlib.sha256(letter.topic.encode() + b"\0" + letter.payload).digest()
+        topic, payload, reason, received_ns, times = letter
+        digest = hashlib.sha256(topic.encode() + b"\0" + payload).digest()
         self._connection.execute(
-            "INSERT OR IGNORE INTO dead (topic, payload, reason, received_ns, digest) VALUES (?, ?, ?, ?, ?)",
-            (*letter, digest),
+            "INSERT INTO dead (topic, payload, reason, received_ns, times, digest) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (digest) DO UPDATE SET times = times + excluded.times, reason = excluded.reason",
+            (topic, payload, reason, received_ns, times, digest),
         )
 
     def count(self) -> int:
+        """How many different letters there are."""
         return int(self._connection.execute("SELECT count(*) FROM dead").fetchone()[0])
 
     def read(self, limit: int = 100) -> list[DeadLetter]:
         """The newest letters, newest first."""
         rows = self._connection.execute(
-            "SELECT topic, payload, reason, received_ns FROM dead ORDER BY id DESC LIMIT ?", (limit,)
+            "SELECT topic, payload, reason, received_ns, times FROM dead ORDER BY id DESC LIMIT ?", (limit,)
         )
-        return [DeadLetter(topic, bytes(payload), reason, received_ns) for topic, payload, reason, received_ns in rows]
+        return [DeadLetter(topic, bytes(payload), *rest) for topic, payload, *rest in rows]
+
+    def size_bytes(self) -> int:
+        """What payloads and reasons take."""
+        row = self._connection.execute("SELECT coalesce(sum(length(payload) + length(reason)), 0) FROM dead").fetchone()
+        return int(row[0])
+
+    def evict_oldest(self, limit: int) -> tuple[int, int, int]:
+        """Drops up to `limit` of the oldest letters; (how many, from_ns, to_ns) of their receipt."""
+        rows = self._connection.execute("SELECT id, received_ns FROM dead ORDER BY id LIMIT ?", (limit,)).fetchall()
+        if not rows:
+            return 0, 0, 0
+        self._connection.executemany("DELETE FROM dead WHERE id = ?", [(row[0],) for row in rows])
+        return len(rows), min(row[1] for row in rows), max(row[1] for row in rows)

@@ -6,12 +6,18 @@ import sqlite3
 from enum import StrEnum
 from typing import NamedTuple
 
+from collector.readings import NS_PER_S
+
 
 class Cause(StrEnum):
     SEQ_GAP = "seq_gap"  # Sparkplug sequence numbers are missing
     EVICTED = "evicted"  # dropped from a full spool before every reader had it
     CLOCK = "clock"  # readings whose time cannot be right were kept out of the detectors
-    DISCONNECTED = "disconnected"  # an edge node declared its death
+    DISCONNECTED = "disconnected"  # an edge node declared its death, or the collector was cut off from its broker
+
+
+_GOES_ON = frozenset({Cause.EVICTED, Cause.CLOCK})  # told again with every append while the cause lasts
+_PAUSE_NS = 600 * NS_PER_S
 
 
 class Gap(NamedTuple):
@@ -30,7 +36,17 @@ class Ledger:
         self._connection = connection
 
     def add(self, gap: Gap) -> None:
-        """Books a gap, inside the caller's transaction."""
+        """Books a gap, inside the caller's transaction. One that goes on where its like ended is the same gap."""
+        last = self._connection.execute(
+            "SELECT id, from_ns, to_ns FROM ledger WHERE asset = ? AND cause = ? AND note = ? ORDER BY id DESC LIMIT 1",
+            (gap.asset, gap.cause, gap.note),
+        ).fetchone()
+        if last and gap.cause in _GOES_ON and gap.from_ns <= last[2] + _PAUSE_NS:
+            self._connection.execute(
+                "UPDATE ledger SET from_ns = ?, to_ns = ?, missing = missing + ? WHERE id = ?",
+                (min(last[1], gap.from_ns), max(last[2], gap.to_ns), gap.missing, last[0]),
+            )
+            return
         self._connection.execute(
             "INSERT INTO ledger (asset, cause, from_ns, to_ns, missing, note) VALUES (?, ?, ?, ?, ?, ?)", gap
         )

@@ -5,13 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from collector.readings import Batch
 from collector.schema import SELF_LINE
 from collector.spool.frames import EVERY_SHARD, Frame, FrameKind, Record, pack, unpack
 
 INPUTS = (FrameKind.BATCH, FrameKind.TICK, FrameKind.CONTROL)  # what detectors read; records are what they say
 EVERY_KIND = tuple(FrameKind)
 _FOREVER_NS = 2**63 - 1
+
+
+class Evicted(NamedTuple):
+    """What was dropped: how many frames, how many readings in them, and from when to when (UTC ns)."""
+
+    frames: int
+    readings: int
+    from_ns: int
+    to_ns: int
 
 
 class Log:
@@ -30,6 +41,8 @@ class Log:
             last = int(row.lastrowid or 0)
             if frame.kind is FrameKind.TICK:
                 self._set_clock(frame.at_ns)
+            elif frame.kind is FrameKind.BATCH:
+                self._connection.execute("INSERT OR IGNORE INTO line VALUES (?)", (frame.shard,))
         return last
 
     def say(self, shard: str, said_as: str, record: Record) -> None:
@@ -77,16 +90,9 @@ class Log:
         return int(row[0]) if row else 0
 
     def lines(self) -> list[str]:
-        """The production lines that have sent readings; the collector's own counters are none."""
-        return [shard for shard in self._shards() if not shard.endswith(f"/{SELF_LINE}")]
-
-    def _shards(self) -> list[str]:
-        rows = self._connection.execute(
-            "SELECT shard FROM log INDEXED BY log_by_shard WHERE kind != 4 AND shard != ?"
-            " UNION SELECT shard FROM shard_state ORDER BY shard",  # a line outlives its evicted readings
-            (EVERY_SHARD,),
-        )
-        return [shard for (shard,) in rows]
+        """The production lines that have ever sent readings; the collector's own counters are none."""
+        rows = self._connection.execute("SELECT shard FROM line ORDER BY shard")
+        return [shard for (shard,) in rows if not shard.endswith(f"/{SELF_LINE}")]
 
     def clock_ns(self) -> int:
         """The site's time as far as the log knows it: the latest tick, 0 before the first."""
@@ -101,36 +107,46 @@ class Log:
     def advance(self, reader: str, offset: int) -> None:
         self._connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (reader, offset))
 
-    def delivered(self) -> int:
-        """Up to which offset every reader and every line's detectors have dealt with the log."""
+    def enrol(self, readers: Sequence[str], *, among: str) -> None:
+        """Makes retention wait for these readers from now on, and for no others that begin with `among`."""
+        for (reader,) in self._connection.execute("SELECT reader FROM cursor").fetchall():
+            if reader.startswith(among) and reader not in readers:
+                self._connection.execute("DELETE FROM cursor WHERE reader = ?", (reader,))
+        for reader in readers:
+            self._connection.execute("INSERT OR IGNORE INTO cursor VALUES (?, 0)", (reader,))
+
+    def delivered(self, *, detected: bool = True) -> int:
+        """Up to which offset all enrolled readers, and with `detected` the detectors, have dealt with the log."""
+        readers = "SELECT offset FROM cursor"
+        lines = "SELECT coalesce(s.offset, 0) FROM line LEFT JOIN shard_state s USING (shard) WHERE shard NOT LIKE ?"
+        union = f"{readers} UNION ALL {lines}" if detected else readers
         row = self._connection.execute(
-            "SELECT min(offset) FROM (SELECT offset FROM cursor UNION ALL SELECT offset FROM shard_state)"
+            f"SELECT min(offset) FROM ({union})", (f"%/{SELF_LINE}",) if detected else ()
         ).fetchone()
-        return int(row[0]) if row and row[0] is not None else 0
+        return int(row[0]) if row[0] is not None else self.end()
 
-    def evict(
-        self,
-        up_to: int,
-        limit: int,
-        *,
-        kinds: Sequence[FrameKind] = EVERY_KIND,
-        before_ns: int | None = None,
-    ) -> tuple[int, int, int]:
-        """Drops up to `limit` of the oldest frames at or before `up_to`, of `kinds`, older than `before_ns`.
+    def evict_delivered(self, up_to: int, limit: int, *, before_ns: int | None = None) -> Evicted:
+        """Drops up to `limit` of the oldest frames at or before the offset `up_to`, and older than `before_ns`."""
+        return self._evict("offset <= ? AND at_ns < ?", (up_to, _FOREVER_NS if before_ns is None else before_ns), limit)
 
-        Returns (frames dropped, from_ns, to_ns). The latest version of every record stays in its own table.
+    def evict_oldest(self, limit: int) -> Evicted:
+        """Drops up to `limit` of the oldest frames though somebody has not read them yet.
+
+        Never what was said about an alert (`alert|...`), nor what a person did.
         """
-        marks = ",".join("?" * len(kinds))
+        spared = f"kind != {FrameKind.CONTROL:d} AND (said_as IS NULL OR said_as NOT LIKE 'alert|%')"
+        return self._evict(spared, (), limit)
+
+    def _evict(self, where: str, args: tuple[int, ...], limit: int) -> Evicted:
         rows = self._connection.execute(
-            f"SELECT offset, at_ns FROM log WHERE offset <= ? AND at_ns < ? AND kind IN ({marks})"
-            " ORDER BY offset LIMIT ?",
-            (up_to, before_ns if before_ns is not None else _FOREVER_NS, *kinds, limit),
+            f"SELECT offset, kind, at_ns, body FROM log WHERE {where} ORDER BY offset LIMIT ?", (*args, limit)
         ).fetchall()
         if not rows:
-            return 0, 0, 0
-        self._connection.executemany("DELETE FROM log WHERE offset = ?", [(offset,) for offset, _ in rows])
-        times = [at_ns for _, at_ns in rows]
-        return len(rows), min(times), max(times)
+            return Evicted(0, 0, 0, 0)
+        self._connection.executemany("DELETE FROM log WHERE offset = ?", [(row[0],) for row in rows])
+        batches = (unpack(kind, body, where=f"{self._path}") for _, kind, _, body in rows if kind == FrameKind.BATCH)
+        times = [at_ns for _, _, at_ns, _ in rows]
+        return Evicted(len(rows), sum(len(one) for one in batches if isinstance(one, Batch)), min(times), max(times))
 
     def _set_clock(self, at_ns: int) -> None:
         self._connection.execute(

@@ -1,31 +1,43 @@
-"""What goes when the spool reaches its bounds: delivered frames first, then the oldest readings, never what was said
-about an alert. Whatever goes before every reader had it is booked in the ledger.
+"""What goes when the spool reaches its bounds, so that the collector never stands still for long.
+
+Delivered frames go first, then dead letters beyond their share, then the oldest frames, never what was said about an
+alert. Whatever goes before every reader had it is booked in the ledger and counted. A full disk has no room even for
+deleting; the reserve, a file that is given up then, makes some.
 """
 
 from __future__ import annotations
 
-import logging
+import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from collector.config import SpoolSettings
+from collector.health import Counters
 from collector.readings import NS_PER_S
-from collector.spool.frames import FrameKind
+from collector.spool.connection import WAL_BYTES
 from collector.spool.ledger import Cause, Gap
-from collector.spool.spool import Spool
+from collector.spool.spool import Spool, SpoolFull
 
-log = logging.getLogger(__name__)
-
-_FRAMES_AT_ONCE = 500
-_LOOK_EVERY = 200  # appends between two looks at the size
+_AT_ONCE = 500
+_LOOK_EVERY = 200  # appends between two looks at size and age
 _FULL_RATIO = 0.9
+_DEAD_RATIO = 0.1  # of the spool, for dead letters
+_RESERVE_BYTES = 2 * WAL_BYTES  # folding in the write-ahead file may take as much again
 _NS_PER_D = 86_400 * NS_PER_S
+_FULL_NOTE = "the spool was full: the oldest went before every reader had them"
 
 
 @dataclass(slots=True)
 class Retention:
-    """Keeps a spool within its size and age; owned by the thread that appends."""
+    """Keeps a spool within its size and age; owned by the thread that appends.
+
+    `detected`: detectors run on this spool, so frames are kept until every line's have dealt with them.
+    """
 
     settings: SpoolSettings
+    counters: Counters
+    detected: bool = True
     _appends: int = 0
 
     def keep_bounds(self, spool: Spool) -> None:
@@ -33,21 +45,80 @@ class Retention:
         self._appends += 1
         if self._appends % _LOOK_EVERY:
             return
-        oldest_ns = spool.log.clock_ns() - int(self.settings.keep_d * _NS_PER_D)
-        with spool.transaction():
-            spool.log.evict(spool.log.delivered(), _FRAMES_AT_ONCE, before_ns=oldest_ns)
-        if spool.size_bytes() > _FULL_RATIO * self.settings.max_mb * 1e6:
-            self.make_room(spool)
+        try:
+            self._drop_old(spool)
+            if spool.dead.size_bytes() > _DEAD_RATIO * self._most_bytes:
+                self._drop_dead(spool)
+            if spool.size_bytes() > _FULL_RATIO * self._most_bytes:
+                self.make_room(spool)
+            self.hold_reserve(spool)
+        except SpoolFull:
+            self.give_up_reserve(spool)
 
     def make_room(self, spool: Spool) -> int:
-        """Drops a portion of the oldest frames; returns how many, 0 when nothing may go."""
+        """Drops a portion of what may go; returns how many entries, 0 when nothing may or the disk gives no room."""
+        for _ in range(2):
+            try:
+                dropped = self._drop_delivered(spool) or self._drop_dead(spool) or self._drop_oldest(spool)
+                spool.checkpoint()
+                return dropped
+            except SpoolFull:
+                self.give_up_reserve(spool)
+        return 0
+
+    def hold_reserve(self, spool: Spool) -> None:
+        """Sets room for deleting aside, a file beside the spool, as soon as the disk has twice as much to spare."""
+        path = _reserve(spool.path)
+        if path.exists() or shutil.disk_usage(path.parent).free < 2 * _RESERVE_BYTES:
+            return
+        try:
+            with path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+            spool.grow_to(self.settings.max_mb)
+        except OSError:
+            path.unlink(missing_ok=True)
+
+    def give_up_reserve(self, spool: Spool) -> None:
+        """Uses the room set aside, and lets the spool grow no more until there is some to set aside again."""
+        _reserve(spool.path).unlink(missing_ok=True)
+        spool.grow_no_more()
+
+    @property
+    def _most_bytes(self) -> float:
+        return self.settings.max_mb * 1e6
+
+    def _drop_old(self, spool: Spool) -> None:
+        oldest_ns = spool.log.clock_ns() - int(self.settings.keep_d * _NS_PER_D)
+        delivered = spool.log.delivered(detected=self.detected)
+        dropped = _AT_ONCE
+        while dropped == _AT_ONCE:
+            with spool.transaction():
+                dropped = spool.log.evict_delivered(delivered, _AT_ONCE, before_ns=oldest_ns).frames
+
+    def _drop_delivered(self, spool: Spool) -> int:
         with spool.transaction():
-            delivered, *_ = spool.log.evict(spool.log.delivered(), _FRAMES_AT_ONCE)
-            if delivered:
-                return delivered
-            lost, from_ns, to_ns = spool.log.evict(spool.log.end(), _FRAMES_AT_ONCE, kinds=(FrameKind.BATCH,))
-            if lost:
-                note = "the spool was full: oldest readings went before every reader had them"
-                spool.ledger.add(Gap("spool", Cause.EVICTED, from_ns, to_ns, lost, note))
-                log.warning("spool.evicted frames=%d", lost)
-            return lost
+            delivered = spool.log.delivered(detected=self.detected)
+            return spool.log.evict_delivered(delivered, _AT_ONCE).frames
+
+    def _drop_dead(self, spool: Spool) -> int:
+        """The oldest dead letters, while there are more than their share."""
+        if spool.dead.size_bytes() <= _DEAD_RATIO * self._most_bytes:
+            return 0
+        with spool.transaction():
+            letters, from_ns, to_ns = spool.dead.evict_oldest(_AT_ONCE)
+            spool.ledger.add(Gap("dead letters", Cause.EVICTED, from_ns, to_ns, letters, _FULL_NOTE))
+        self.counters.evicted("dead_letters", letters)
+        return letters
+
+    def _drop_oldest(self, spool: Spool) -> int:
+        with spool.transaction():
+            gone = spool.log.evict_oldest(_AT_ONCE)
+            if gone.readings:
+                spool.ledger.add(Gap("spool", Cause.EVICTED, gone.from_ns, gone.to_ns, gone.readings, _FULL_NOTE))
+        if gone.readings:
+            self.counters.evicted("readings", gone.readings)
+        return gone.frames
+
+
+def _reserve(spool_path: Path) -> Path:
+    return spool_path.with_name(spool_path.name + ".reserve")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect
+from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect, pages
 from collector.spool.connection import SpoolError as SpoolError
 from collector.spool.connection import SpoolFull as SpoolFull
 from collector.spool.dead import DeadLetters
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS log (
     said_as TEXT UNIQUE            -- deterministic id of a record; says it once however often it is emitted
 );
 CREATE INDEX IF NOT EXISTS log_by_shard ON log (shard, offset) WHERE kind != 4;
+CREATE TABLE IF NOT EXISTS line (shard TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursor (reader TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), at_ns INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS latest (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dead (
     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL,
-    received_ns INTEGER NOT NULL, digest BLOB NOT NULL UNIQUE
+    received_ns INTEGER NOT NULL, times INTEGER NOT NULL DEFAULT 1, digest BLOB NOT NULL UNIQUE
 );
 CREATE TABLE IF NOT EXISTS ledger (
     id INTEGER PRIMARY KEY, asset TEXT NOT NULL, cause TEXT NOT NULL,
@@ -106,6 +107,18 @@ class Spool:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self.series.forget_unsaved()
+
+    def grow_no_more(self) -> None:
+        """Takes the file's present size as its bound: from now on only what is deleted makes room."""
+        self._connection.execute("PRAGMA max_page_count = 1").fetchall()  # SQLite makes that the present size
+
+    def grow_to(self, max_mb: float) -> None:
+        """Lets the file grow to a bound again."""
+        self._connection.execute(f"PRAGMA max_page_count = {pages(max_mb)}").fetchall()
+
+    def checkpoint(self) -> None:
+        """Folds the write-ahead file into the spool, so that it does not grow beside it; busy readers put it off."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def remember(self, name: str, body: bytes) -> None:
         """Keeps a small memory (a format's, a source's) under a name; call inside a transaction."""

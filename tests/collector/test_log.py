@@ -56,10 +56,24 @@ def test_each_reader_has_its_own_cursor(spool: Spool, path: Path) -> None:
 
 
 def test_what_a_line_has_not_seen_is_not_delivered(spool: Spool) -> None:
+    append(spool, readings(1))
     with spool.transaction():
         spool.log.advance("sink:lines", 7)
         spool.states.commit(LINE, 5, 1, b"", 0)
     assert spool.log.delivered() == 5
+    assert spool.log.delivered(detected=False) == 7
+
+
+def test_a_reader_is_waited_for_from_its_enrolment_on(spool: Spool) -> None:
+    append(spool, readings(1))
+    with spool.transaction():
+        spool.log.enrol(["sink:new"], among="sink:")
+    assert spool.log.delivered(detected=False) == 0
+
+
+def test_without_any_reader_everything_is_delivered(spool: Spool) -> None:
+    append(spool, readings(1))
+    assert spool.log.delivered(detected=False) == 1
 
 
 def test_nothing_is_delivered_before_the_first_reader(spool: Spool) -> None:
@@ -79,28 +93,38 @@ def test_lines_are_known_by_their_readings_even_after_those_are_gone(spool: Spoo
     assert spool.log.lines() == [LINE, OTHER]
     with spool.transaction():
         spool.states.commit(LINE, 3, 1, b"memory", 0)
-        spool.log.evict(10, 10)
-    assert spool.log.lines() == [LINE], "a silent line is still a line"
+        spool.log.evict_delivered(10, 10)
+    assert spool.log.lines() == [LINE, OTHER], "a silent line is still a line"
 
 
 def test_evicted_offsets_are_never_used_again(spool: Spool) -> None:
     append(spool, readings(10), readings(20), readings(30))
     with spool.transaction():
-        assert spool.log.evict(2, 10) == (2, 10, 20)
-        assert spool.log.evict(2, 10) == (0, 0, 0)
+        assert spool.log.evict_delivered(2, 10) == (2, 2, 10, 20)
+        assert spool.log.evict_delivered(2, 10) == (0, 0, 0, 0)
     assert [frame.offset for frame in spool.log.read(0, 10)] == [3]
     with spool.transaction():
-        spool.log.evict(3, 10)
+        spool.log.evict_delivered(3, 10)
     assert append(spool, readings(40)) == 4
     assert spool.log.end() == 4
 
 
-def test_eviction_keeps_to_its_limit_kinds_and_age(spool: Spool) -> None:
+def test_eviction_keeps_to_its_limit_and_age(spool: Spool) -> None:
     append(spool, tick_frame(10), readings(20), record_frame(LINE, expected(1.0)), readings(30), readings(90))
     with spool.transaction():
-        assert spool.log.evict(5, 1, kinds=(FrameKind.BATCH,)) == (1, 20, 20)
-        assert spool.log.evict(5, 9, kinds=(FrameKind.BATCH,), before_ns=90) == (1, 30, 30)
-    assert [frame.offset for frame in spool.log.read(0, 10)] == [1, 3, 5]
+        assert spool.log.evict_delivered(5, 1) == (1, 0, 10, 10)
+        assert spool.log.evict_delivered(5, 9, before_ns=90) == (3, 2, 1, 30)
+    assert [frame.offset for frame in spool.log.read(0, 10)] == [5]
+
+
+def test_the_oldest_go_but_what_was_said_of_an_alert_and_what_a_person_did(spool: Spool) -> None:
+    control = Control(Action.ACK, "alert", "kim", 5)
+    append(spool, readings(20), tick_frame(30), control_frame(LINE, control))
+    with spool.transaction():
+        spool.log.say(LINE, "alert|a", expected(1.0))
+        spool.log.say(LINE, "expected|a", expected(2.0))
+        assert spool.log.evict_oldest(10).frames == 3
+    assert [frame.body for frame in spool.log.read(0, 10)] == [control, expected(1.0)]
 
 
 def test_the_same_thing_is_said_once(spool: Spool) -> None:
@@ -123,7 +147,7 @@ def test_the_latest_of_each_key_outlives_its_frames(spool: Spool) -> None:
         spool.log.say(LINE, "1", expected(1.0, key="b", at_ns=5))
         spool.log.say(LINE, "2", expected(2.0, key="a", at_ns=6))
         spool.log.say(LINE, "3", expected(3.0, at_ns=7))
-        spool.log.evict(10, 10)
+        spool.log.evict_delivered(10, 10)
     assert [(record.key, record.detail) for record in spool.log.latest("expected")] == [
         ("b", {"seen": [1, None]}),
         ("a", {"seen": [1, None]}),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
@@ -14,14 +17,15 @@ from collector.config import Site, SpoolSettings
 from collector.decoder import Decoder
 from collector.formats.format import BadPayload, Decoded, Stateless
 from collector.health import Counters
+from collector.patience import patiently
 from collector.pump import Appender, drain, ingest
 from collector.readings import NS_PER_S, Equipment, Quality, Reading, Series
 from collector.sinks.sink import SinkRejected, SinkUnavailable
 from collector.sources.source import Delivery, Message
-from collector.spool.frames import Batch, FrameKind, Tick
+from collector.spool.frames import Batch, FrameKind, Record, Tick
 from collector.spool.ledger import Cause
 from collector.spool.retention import Retention
-from collector.spool.spool import Spool
+from collector.spool.spool import Spool, SpoolFull
 from collector.topics import TopicTemplate
 
 SITE = Site(enterprise="e", name="site")
@@ -47,6 +51,8 @@ class Listed:
         self.left = list(payloads)
         self.acknowledged = 0
         self.on_disk_when_acknowledged: list[int] = []
+        self.asked_again = 0
+        self.is_settled = True
         self.look: Callable[[], int] = lambda: 0
         self._stop = stop
         self._group = group
@@ -54,8 +60,11 @@ class Listed:
     def receive(self, limit: int, wait_s: float) -> Delivery:
         taken, self.left = self.left[: self._group], self.left[self._group :]
         if not taken:
-            self._stop.set()
-        return Delivery([Message("level", one, T0_NS) for one in taken], lambda: self._note(len(taken)))
+            self.asked_again += 1
+            if self.asked_again > 1:  # the first empty delivery may still bring a tick
+                self._stop.set()
+        messages = [Message("level", one, T0_NS) for one in taken]
+        return Delivery(messages, lambda: self._note(len(taken)), is_settled=self.is_settled)
 
     def close(self) -> None:
         self.left = []
@@ -100,13 +109,13 @@ def payloads(count: int) -> list[bytes]:
 def take(spool: Spool, source: Listed, stop: Event, clock: Clock | None = None, max_mb: float = 100.0) -> Counters:
     clock, counters = clock or WallClock(), Counters(_due_ns=2**62)
     decoder = Decoder([(TopicTemplate("level"), Numbers())], clock)
-    retention = Retention(SpoolSettings(max_mb=max_mb))
+    retention = Retention(SpoolSettings(max_mb=max_mb), counters, detected=False)
     ingest(source, decoder, Appender(spool, SITE, clock, 5 * NS_PER_S, retention, counters), stop)
     return counters
 
 
 def batches(spool: Spool) -> list[Batch]:
-    bodies = [frame.body for frame in spool.log.read(0, 10_000, kinds=(FrameKind.BATCH,))]
+    bodies = [frame.body for frame in spool.log.read(0, 100_000, kinds=(FrameKind.BATCH,))]
     return [body for body in bodies if isinstance(body, Batch)]
 
 
@@ -157,17 +166,30 @@ def test_a_recording_ticks_by_its_own_time(spool: Spool) -> None:
     assert spool.log.clock_ns() == T0_NS + 35 * NS_PER_S
 
 
+def test_no_tick_is_written_while_something_may_still_be_on_its_way(spool: Spool) -> None:
+    """Cut off or working off a backlog: what was sent earlier comes later, so time must not pass the detectors by."""
+    stop = Event()
+    source = Listed(payloads(40), stop)
+    source.is_settled = False
+    take(spool, source, stop, MessageClock())
+    assert [frame for frame in spool.log.read(0, 100) if isinstance(frame.body, Tick)] == []
+    assert source.acknowledged == 40
+
+
 def test_a_full_spool_drops_the_oldest_readings_books_them_and_goes_on(tmp_path: Path) -> None:
     stop = Event()
     with Spool.open(tmp_path / "small.sqlite", max_mb=0.4) as spool:
+        with spool.transaction():
+            spool.log.enrol(["sink:store"], among="sink:")  # a store that was never up is waited for
         source = Listed(payloads(6000), stop, group=2)
         counters = take(spool, source, stop, max_mb=0.4)
         assert source.acknowledged == 6000
         kept = sum(map(len, batches(spool)))
         evicted = [gap for gap in spool.ledger.read() if gap.cause is Cause.EVICTED]
         assert evicted
-        assert kept + 2 * sum(gap.missing for gap in evicted) == 6000
-        assert counters.counts.get("spool_full", 0) == 0
+        assert kept + sum(gap.missing for gap in evicted) == 6000
+        assert counters.counts["readings_evicted"] == sum(gap.missing for gap in evicted)
+        assert "ingest_held_up" not in counters.counts
 
 
 def test_delivered_frames_go_first_and_are_not_booked(tmp_path: Path) -> None:
@@ -187,7 +209,7 @@ def test_rows_reach_a_store_that_was_down(spool: Spool, caplog: pytest.LogCaptur
     stop, counters = Event(), Counters()
     store = Store(stop, wanted=20, down=3)
     with caplog.at_level(logging.WARNING):
-        drain("store", store, spool, counters, stop)
+        drain("store", store, spool, WallClock(), counters, stop)
     assert len(store.rows) == 20
     assert spool.log.cursor("sink:store") == spool.log.end()
     said = [record.getMessage() for record in caplog.records]
@@ -202,7 +224,7 @@ def test_a_row_the_store_refuses_is_a_dead_letter_and_the_rest_goes_on(spool: Sp
     take(spool, Listed(payloads(20), stop), stop, MessageClock())
     stop = Event()
     store = Store(stop, wanted=19, refused=b"value=3.5")
-    drain("store", store, spool, Counters(), stop)
+    drain("store", store, spool, WallClock(), Counters(), stop)
     (letter,) = spool.dead.read()
     assert letter.topic == "sink:store"
     assert b"value=3.5" in letter.payload
@@ -216,3 +238,98 @@ def test_own_counters_are_readings_of_their_own_line(spool: Spool) -> None:
     assert reading.series.name == "site/_self/collector:readings_stored"
     assert reading.value == 7.0
     assert counters.due(SITE, T0_NS + NS_PER_S) == []
+
+
+def test_a_store_that_site_toml_no_longer_names_is_not_waited_for(spool: Spool) -> None:
+    with spool.transaction():
+        spool.log.enrol(["sink:old", "chain"], among="sink:")
+        spool.log.advance("chain", 7)
+        spool.log.enrol(["sink:new"], among="sink:")
+        spool.log.advance("sink:new", 5)
+    assert spool.log.delivered() == 5
+    with spool.transaction():
+        spool.log.enrol([], among="sink:")
+    assert spool.log.delivered() == 7
+
+
+def test_dead_letters_keep_to_their_share_and_stop_nobody(tmp_path: Path) -> None:
+    stop = Event()
+    wrong = [f"wrong {i} {'x' * 200}".encode() for i in range(4000)]
+    with Spool.open(tmp_path / "small.sqlite", max_mb=1.0) as spool:
+        source = Listed(wrong, stop, group=10)
+        counters = take(spool, source, stop, max_mb=1.0)
+        assert source.acknowledged == 4000
+        gone = sum(gap.missing for gap in spool.ledger.read() if gap.asset == "dead letters")
+        assert spool.dead.count() + gone == 4000
+        assert counters.counts["dead_letters_evicted"] == gone > 0
+        assert spool.dead.read(1)[0].payload == wrong[-1]
+
+
+def test_a_message_that_comes_again_and_again_is_one_dead_letter_counted(spool: Spool) -> None:
+    stop = Event()
+    take(spool, Listed([b"?"] * 9, stop), stop)
+    (letter,) = spool.dead.read()
+    assert letter.times == 9
+
+
+def test_what_an_alert_said_is_never_evicted(tmp_path: Path) -> None:
+    stop = Event()
+    said = Record("alert_event", {"site": "site"}, {"title": "short"}, T0_NS, key="a")
+    with Spool.open(tmp_path / "small.sqlite", max_mb=0.4) as spool:
+        with spool.transaction():
+            spool.log.enrol(["sink:store"], among="sink:")
+            spool.log.say("site/line", "alert|a", said)
+        take(spool, Listed(payloads(6000), stop, group=2), stop, max_mb=0.4)
+        assert [frame.body for frame in spool.log.read(0, 10_000, kinds=(FrameKind.RECORD,))] == [said]
+
+
+def test_who_is_held_up_by_a_full_spool_waits_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    stop, counters, tries = Event(), Counters(), iter([SpoolFull("spool is full"), SpoolFull("spool is full"), None])
+
+    def work() -> int:
+        trouble = next(tries)
+        if trouble is not None:
+            stop.wait = lambda _s=0.0: False  # type: ignore[method-assign,assignment]
+            raise trouble
+        return 3
+
+    with caplog.at_level(logging.WARNING):
+        assert patiently(work, "chain", counters, stop) == 3
+    assert [record.getMessage() for record in caplog.records] == ["chain.waits reason='spool is full'", "chain.goes_on"]
+    assert counters.counts == {"chain_held_up": 2}
+
+
+def test_who_is_held_up_ends_when_told_to() -> None:
+    stop = Event()
+    stop.set()
+
+    def work() -> int:
+        raise SpoolFull("spool is full")
+
+    assert patiently(work, "chain", Counters(), stop) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a small disk needs root and mount")
+def test_a_full_disk_makes_the_oldest_go_and_loses_nothing_without_saying_so(tmp_path: Path) -> None:
+    """The disk, not max_mb, is the limit: deleting needs room too, which the reserve gives."""
+    disk, stop = tmp_path / "disk", Event()
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("this machine does not let root mount a small disk")
+    try:
+        with Spool.open(disk / "spool.sqlite", max_mb=100.0) as spool:
+            counters = Counters(_due_ns=2**62)
+            retention = Retention(SpoolSettings(max_mb=100.0), counters, detected=False)
+            retention.hold_reserve(spool)
+            assert (disk / "spool.sqlite.reserve").exists()
+            with spool.transaction():
+                spool.log.enrol(["sink:store"], among="sink:")
+            decoder = Decoder([(TopicTemplate("level"), Numbers())], WallClock())
+            source = Listed([f"{i} {i * 0.37}".encode() for i in range(40_000)], stop, group=2)
+            ingest(source, decoder, Appender(spool, SITE, WallClock(), NS_PER_S, retention, counters), stop)
+            booked = sum(gap.missing for gap in spool.ledger.read() if gap.cause is Cause.EVICTED)
+            assert source.acknowledged == 40_000
+            assert booked > 0
+            assert sum(map(len, batches(spool))) + booked == 40_000
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,7 +80,9 @@ class Running:
 
 
 @contextmanager
-def mosquitto(folder: Path, *, persistence: bool = False, port: int | None = None) -> Iterator[Running]:
+def mosquitto(
+    folder: Path, *, persistence: bool = False, port: int | None = None, more: Sequence[str] = ()
+) -> Iterator[Running]:
     """A Mosquitto that drops nothing for a slow reader, without accounts."""
     program, port = need("mosquitto"), port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +94,7 @@ def mosquitto(folder: Path, *, persistence: bool = False, port: int | None = Non
         "set_tcp_nodelay true",
         f"persistence {'true' if persistence else 'false'}",
         *([f"persistence_location {folder}/", "autosave_interval 1"] if persistence else []),
+        *more,
         *(["user root"] if os.geteuid() == 0 else []),  # else it drops root and cannot write our folder
     ]
     (folder / "mosquitto.conf").write_text("\n".join(config) + "\n")
