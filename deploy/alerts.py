@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import msgspec
 
 from collector import schema
 from collector.errors import AndonError
-from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.frames import Action
 from collector.spool.spool import Spool, SpoolError
+from deploy.instants import utc_of_ns
 from deploy.site import SiteFile
 from detectors.actions import Deed, act
 from detectors.alerts import Alert
@@ -40,7 +38,7 @@ def listed(spool: Spool, *, everything: bool) -> list[dict[str, str]]:
             "alert": one.alert_id,
             "state": str(one.state) + (f" ({one.suppressed_by})" if one.suppressed_by else ""),
             "severity": str(one.severity),
-            "raised_at": _utc(one.fired_at_ns),
+            "raised_at": utc_of_ns(one.fired_at_ns),
             "owner": one.acked_by,
         }
         for one in alerts_in(spool)
@@ -55,9 +53,5 @@ def done(spool: Spool, action: Action, alert_id: str, who: str, text: str, minut
     except msgspec.ValidationError as error:
         raise AlertError(f"{alert_id}: {error}; see `andon alerts {action} --help`") from error
     control = act(spool, action, alert_id, deed)
-    until = f" until {_utc(control.until_ns)}" if control.until_ns else ""
-    return f"{alert_id}: {action} by {control.who} at {_utc(control.at_ns)}{until}"
-
-
-def _utc(at_ns: int) -> str:
-    return dt.datetime.fromtimestamp(at_ns / NS_PER_S, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    until = f" until {utc_of_ns(control.until_ns)}" if control.until_ns else ""
+    return f"{alert_id}: {action} by {control.who} at {utc_of_ns(control.at_ns)}{until}"

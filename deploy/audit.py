@@ -6,7 +6,6 @@ Output: a `Report`. Pure but for reading the spool.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -16,20 +15,19 @@ import numpy as np
 
 from collector import schema
 from collector.decoder import Decoder
-from collector.readings import NS_PER_S, Batch, Kind, Series
+from collector.readings import NS_PER_S, Batch, Kind, Quality
 from collector.sources.plant_model.truth import FaultSpan, Truth
 from collector.sources.recording import Published
-from collector.sources.source import Message
 from collector.spool.frames import FrameKind, Record
 from collector.spool.spool import Spool
-from deploy.report import AlertRow, Fault, Report, Shortage, Stop
+from deploy.accounting import account
+from deploy.report import AlertRow, Fault, Report, Stop
+from deploy.shortages import Times, judge
 from detectors.alerts import Alert, State
 
-_SOON_S = 600.0  # a shortage alert came true when the stock was empty, or refilled, within this time
+_FAULT_AFTER_S = 600.0  # what a fault leaves behind may be told this long after it
 _STOP_S = 20.0
 _STOP_INTERVALS = 5.0  # a gap of this many usual intervals between two counts is a stop
-
-Times = dict[Series, tuple[list[float], list[float]]]  # per series: epoch seconds, values, in order of time
 
 
 def make_report(
@@ -40,20 +38,17 @@ def make_report(
     `truth`: what a simulated plant says really happened.
     """
     floor = floor_of(spool)
-    counts = _audit(published, decoder, floor, spool)
+    counts = account(published, decoder, spool)
     alerts = [msgspec.convert(record.detail, Alert) for record in spool.log.latest(schema.ALERT_EVENT.name)]
     alerts.sort(key=lambda alert: (alert.fired_at_ns, alert.key))
-    shortages, false_alerts = _shortages(floor, alerts)
+    judged = judge(floor, alerts)
     return Report(
         site=site,
-        published=counts["published"],
-        stored=counts["stored"],
-        dead_lettered=counts["dead_lettered"],
-        lost=counts["lost"],
-        duplicates_visible=counts["duplicates_visible"],
+        **counts._asdict(),
         alerts=[_row(alert) for alert in alerts],
-        shortages=shortages,
-        false_shortage_alerts=false_alerts,
+        shortages=judged.shortages,
+        shortage_alerts_not_empty=judged.not_empty,
+        false_shortage_alerts=judged.false,
         stops=_stops(floor, alerts),
         exposures=_exposures(spool),
         faults=[_fault(span, alerts, spool) for span in truth.faults] if truth else [],
@@ -72,7 +67,7 @@ def _exposures(spool: Spool) -> list[dict[str, Any]]:
 
 
 def floor_of(spool: Spool) -> Times:
-    """All readings of the spool by series, one per instant, as every store keeps them."""
+    """The readings of the spool by series as every store shows them: good ones, one per instant, the last written."""
     columns: dict[int, list[Batch]] = {}
     after = 0
     while frames := spool.log.read(after, 500, kinds=(FrameKind.BATCH,)):
@@ -85,68 +80,12 @@ def floor_of(spool: Spool) -> Times:
 
 
 def _in_time(batches: Sequence[Batch]) -> tuple[list[float], list[float]]:
-    at_ns = np.concatenate([batch.at_ns for batch in batches])
-    value = np.concatenate([batch.value for batch in batches])
-    unique, first = np.unique(at_ns, return_index=True)
-    return (unique / NS_PER_S).tolist(), value[first].tolist()
-
-
-def _audit(published: Sequence[Published], decoder: Decoder, floor: Times, spool: Spool) -> dict[str, int]:
-    """Looks every published message up again: its readings in the spool, or itself among the dead letters."""
-    visible = {(series, at) for series, (times, _) in floor.items() for at in times}
-    keys_seen = Counter((series, at) for series, (times, _) in floor.items() for at in times)
-    dead = {(letter.topic, letter.payload) for letter in spool.dead.read(limit=1_000_000)}
-    stored = dead_lettered = 0
-    for at_ns, topic, payload in published:
-        intake = decoder.decode([Message(topic, payload, at_ns)])
-        if (topic, payload) in dead:
-            dead_lettered += 1
-        elif not intake.dead and all((r.series, r.at_ns / NS_PER_S) in visible for r, _ in intake.readings):
-            stored += 1
-    return {
-        "published": len(published),
-        "stored": stored,
-        "dead_lettered": dead_lettered,
-        "lost": len(published) - stored - dead_lettered,
-        "duplicates_visible": sum(times - 1 for times in keys_seen.values()),
-    }
-
-
-def _shortages(floor: Times, alerts: Sequence[Alert]) -> tuple[list[Shortage], int]:
-    """Every time a stock ran empty with its warning, and how many warnings came true in no way."""
-    found, false_alerts = [], 0
-    for series, (times, values) in sorted(floor.items()):
-        if series.kind is not Kind.STOCK:
-            continue
-        raised = [a for a in alerts if a.kind == "shortage" and a.series == series.name and not a.suppressed_by]
-        empties, refills = _empties_and_refills(times, values)
-        found += [_warned(series.name, empty_at, raised, refills) for empty_at in empties]
-        false_alerts += sum(not _came_true(alert, empties, refills) for alert in raised)
-    return sorted(found, key=lambda one: one.empty_at), false_alerts
-
-
-def _empties_and_refills(times: Sequence[float], values: Sequence[float]) -> tuple[list[float], list[float]]:
-    steps = list(zip(pairwise(values), times[1:], strict=True))
-    largest = max(values, default=0.0)
-    empties = [at for (before, after), at in steps if before > 0.0 >= after]
-    refills = [at for (before, after), at in steps if after - before > 0.05 * largest]
-    return empties, refills
-
-
-def _warned(subject: str, empty_at: float, raised: Iterable[Alert], refills: Sequence[float]) -> Shortage:
-    """The first alert since the last refill that was raised before the stock was empty."""
-    since = max((at for at in refills if at <= empty_at), default=float("-inf"))
-    in_time = [a.fired_at_ns / NS_PER_S for a in raised if since <= a.fired_at_ns / NS_PER_S <= empty_at]
-    if not in_time:
-        return Shortage(subject, empty_at, None, None)
-    return Shortage(subject, empty_at, min(in_time), empty_at - min(in_time))
-
-
-def _came_true(alert: Alert, empties: Iterable[float], refills: Iterable[float]) -> bool:
-    """Empty or refilled within ten minutes, or within twice the response time where that is longer."""
-    raised_at = alert.fired_at_ns / NS_PER_S
-    soon = raised_at + max(_SOON_S, 2.0 * float(alert.evidence.get("response_s", 0.0)))
-    return any(raised_at <= at <= soon for at in (*empties, *refills))
+    at_ns, value, quality = (
+        np.concatenate([getattr(batch, column) for batch in batches])[::-1] for column in ("at_ns", "value", "quality")
+    )
+    good = (quality & ~np.uint8(Quality.HISTORICAL)) == Quality.GOOD
+    unique, last = np.unique(at_ns[good], return_index=True)
+    return (unique / NS_PER_S).tolist(), value[good][last].tolist()
 
 
 def _stops(floor: Times, alerts: Sequence[Alert]) -> list[Stop]:
@@ -191,7 +130,7 @@ def _stop(subject: str, start: float, end: float, drops: Iterable[Alert]) -> Sto
 
 def _fault(span: FaultSpan, alerts: Iterable[Alert], spool: Spool) -> Fault:
     line = f"{span.site}/{span.line}" if span.line else span.site
-    until_ns = span.to_ns + int(_SOON_S * NS_PER_S)
+    until_ns = span.to_ns + int(_FAULT_AFTER_S * NS_PER_S)
     raised = [one.alert_id for one in alerts if _on(line, one.shard) and span.from_ns <= one.fired_at_ns <= until_ns]
     booked = {
         str(gap.cause)

@@ -57,8 +57,8 @@ def demo(
         board_port=board_port,
         broker_port=port,
     )
-    with progress_bar(f"demo {site}") as on_published, until_ctrl_c() as crew:
-        found = run_demo(options, DemoProgress(_say_address, on_published), crew)
+    with progress_bar(f"demo {site}") as on_published, until_ctrl_c() as jobs:
+        found = run_demo(options, DemoProgress(_say_address, on_published), jobs)
     if found is not None:
         _say_report(found, report)
 
@@ -73,9 +73,9 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
     loaded = load_site(site, spool_path=spool)
     with loaded.open_spool() as opened:
         clock = loaded.own_clock(opened.log.clock_ns())
-    with until_ctrl_c() as crew:
-        start_collector(crew, loaded, clock, Counters(), loaded.sinks())
-        stand_by(crew)
+    with until_ctrl_c() as jobs:
+        start_collector(jobs, loaded, clock, Counters(), loaded.sinks())
+        stand_by(jobs)
 
 
 @app.command()
@@ -85,9 +85,9 @@ def detect(site: SitePath, spool: SpoolOption = None) -> None:
     from deploy.site import load_site
 
     loaded = load_site(site, spool_path=spool)
-    with until_ctrl_c() as crew:
-        start_detection(crew, loaded)
-        stand_by(crew)
+    with until_ctrl_c() as jobs:
+        start_detection(jobs, loaded)
+        stand_by(jobs)
 
 
 @app.command()
@@ -102,9 +102,9 @@ def board(
     from deploy.site import load_site
 
     loaded = load_site(site, spool_path=spool)
-    with until_ctrl_c() as crew:
-        _say_address(start_board(crew, loaded, host=host, port=port))
-        stand_by(crew)
+    with until_ctrl_c() as jobs:
+        _say_address(start_board(jobs, loaded, host=host, port=port))
+        stand_by(jobs)
 
 
 @app.command()
@@ -113,6 +113,9 @@ def check(site: SitePath) -> None:
     from deploy.site import load_site
 
     loaded = load_site(site)
+    loaded.check_files()
+    for warning in loaded.warnings():
+        say(f"warning: {warning}")
     chain = f", a chain of {len(loaded.network.nodes)} nodes" if loaded.network else ""
     say(f"{site} is sound: {len(loaded.rules)} rules{chain}.")
 
@@ -127,8 +130,8 @@ def tail(
     from deploy.messages import tail_messages
     from deploy.site import load_site
 
-    with until_ctrl_c() as crew:
-        for line in tail_messages(load_site(site), crew.stop, count=count, record=record):
+    with until_ctrl_c() as jobs:
+        for line in tail_messages(load_site(site), jobs.stop, count=count, record=record):
             say(line)
 
 
@@ -142,8 +145,8 @@ def replay(
     from deploy.messages import replay_recording
     from deploy.site import load_site
 
-    with progress_bar("replay") as on_published, until_ctrl_c() as crew:
-        published = replay_recording(load_site(site), recording, _speed(speed), crew.stop, on_published)
+    with progress_bar("replay") as on_published, until_ctrl_c() as jobs:
+        published = replay_recording(load_site(site), recording, _speed(speed), jobs.stop, on_published)
     say(f"published {published} messages")
 
 
@@ -178,7 +181,8 @@ def _say_report(report: Report, folder: Path | None) -> None:
         f"{report.published} published, {report.stored} stored, {report.dead_lettered} dead-lettered, "
         f"{report.lost} lost, {report.duplicates_visible} duplicates visible\n"
         f"{len(report.shortages)} stocks ran empty, {warned} warned of, "
-        f"{report.false_shortage_alerts} false shortage alerts; {len(report.stops)} stops; {len(report.alerts)} alerts"
+        f"{report.shortage_alerts_not_empty} shortage alerts not followed by empty, "
+        f"{report.false_shortage_alerts} of them false; {len(report.stops)} stops; {len(report.alerts)} alerts"
     )
     if folder is not None:
         say(f"report.md and report.json are in {folder}")

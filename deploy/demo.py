@@ -27,7 +27,7 @@ from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from deploy.audit import make_report
 from deploy.broker import demo_broker
-from deploy.crew import Crew
+from deploy.jobs import Jobs
 from deploy.publisher import Pace, Publisher, publish_all
 from deploy.report import Report
 from deploy.report_page import write_report
@@ -44,7 +44,7 @@ class DemoError(AndonError):
     """The demo cannot go on; the sentence says why."""
 
 
-class Show(NamedTuple):
+class Playback(NamedTuple):
     """What a demo publishes: the messages in order, how many there are (None: not known), and the plant behind them."""
 
     messages: Iterator[Published]
@@ -77,20 +77,20 @@ def sites_available() -> list[str]:
     return sorted(folder.name for folder in SITES.iterdir() if (folder / "site.toml").is_file())
 
 
-def show_of(folder: Path) -> Show:
+def playback_of(folder: Path) -> Playback:
     """The recording `capture.jsonl` or the simulated plant `plant.toml` of a site's folder. Raises DemoError."""
     if (folder / "capture.jsonl").is_file():
         with (folder / "capture.jsonl").open("rb") as lines:
             total = sum(1 for _ in lines)
-        return Show(read_recording(folder / "capture.jsonl"), total, None)
+        return Playback(read_recording(folder / "capture.jsonl"), total, None)
     if (folder / "plant.toml").is_file():
         plant = Plant.load(folder / "plant.toml")
-        return Show((Published(*message) for message in plant.messages()), None, plant)
+        return Playback((Published(*message) for message in plant.messages()), None, plant)
     raise DemoError(f"{folder}: neither capture.jsonl nor plant.toml; a demo site needs one of them")
 
 
-def run_demo(options: DemoOptions, progress: Progress, crew: Crew) -> Report | None:
-    """Runs until the end, or until `crew.stop` is set; the report when it ran to the end. Raises AndonError."""
+def run_demo(options: DemoOptions, progress: Progress, jobs: Jobs) -> Report | None:
+    """Runs until the end, or until `jobs.stop` is set; the report when it ran to the end. Raises AndonError."""
     if options.site not in sites_available():
         raise DemoError(f"no demo site {options.site!r}; there is {', '.join(sites_available())}")
     folder = SITES / options.site
@@ -100,22 +100,22 @@ def run_demo(options: DemoOptions, progress: Progress, crew: Crew) -> Report | N
         site = _on_demo_broker(load_site(folder / "site.toml", spool_path=work / "spool.sqlite"), port)
         clock, counters = PlantClock(), Counters()
         site.open_spool().close()
-        start_collector(crew, site, clock, counters, sinks=[])
-        start_detection(crew, site)
+        start_collector(jobs, site, clock, counters, sinks=[])
+        start_detection(jobs, site)
         if site.network is not None:
-            start_chain(crew, site, site.network)
+            start_chain(jobs, site, site.network)
         if options.board:
-            progress.address(start_board(crew, site, port=options.board_port))
+            progress.address(start_board(jobs, site, port=options.board_port))
         try:
-            show = show_of(folder)
-            published = _publish(options, show, site, clock, counters, progress, crew)
-            if options.until_end and not crew.stop.is_set():
-                _await_everything(site, _end_ns(published, site), crew)
-                return _report(options, site, published, show.plant)
-            crew.stop.wait()
+            playback = playback_of(folder)
+            published = _publish(options, playback, site, clock, counters, progress, jobs)
+            if options.until_end and not jobs.stop.is_set():
+                _await_everything(site, _end_ns(published, site), jobs)
+                return _report(options, site, published, playback.plant)
+            jobs.stop.wait()
             return None
         finally:
-            crew.dismiss()
+            jobs.end()
 
 
 def _on_demo_broker(site: SiteFile, port: int) -> SiteFile:
@@ -125,28 +125,30 @@ def _on_demo_broker(site: SiteFile, port: int) -> SiteFile:
 
 def _publish(
     options: DemoOptions,
-    show: Show,
+    playback: Playback,
     site: SiteFile,
     clock: PlantClock,
     counters: Counters,
     progress: Progress,
-    crew: Crew,
+    jobs: Jobs,
 ) -> list[Published]:
-    _await(lambda: counters.counts.get("broker_subscriptions", 0) > 0, "the collector did not connect", crew)
+    _await(lambda: counters.counts.get("broker_subscriptions", 0) > 0, "the collector did not connect", jobs)
     publisher = Publisher(site.broker, site.folder, "demo-plant")
     published: list[Published] = []
 
     def note(message: Published) -> None:
         published.append(message)
-        progress.published(len(published), show.total, message.at_ns)
+        progress.published(len(published), playback.total, message.at_ns)
 
     def wait_stored() -> None:
-        _await(lambda: counters.counts.get("messages_stored", 0) >= len(published), "messages are not stored", crew)
+        _await(lambda: counters.counts.get("messages_stored", 0) >= len(published), "messages are not stored", jobs)
 
     try:
-        pace = Pace(options.speed, crew.stop)
-        publish_all(show.messages, publisher, pace, crew.stop, on_message=note, clock=clock, wait_stored=wait_stored)
-        if published and not crew.stop.is_set():
+        pace = Pace(options.speed, jobs.stop)
+        publish_all(
+            playback.messages, publisher, pace, jobs.stop, on_message=note, clock=clock, wait_stored=wait_stored
+        )
+        if published and not jobs.stop.is_set():
             wait_stored()
             clock.settle(_end_ns(published, site))
     finally:
@@ -159,7 +161,7 @@ def _end_ns(published: Sequence[Published], site: SiteFile) -> int:
     return last_ns + int(_AFTER_END_TICKS * site.clock.tick_s * NS_PER_S)
 
 
-def _await_everything(site: SiteFile, end_ns: int, crew: Crew) -> None:
+def _await_everything(site: SiteFile, end_ns: int, jobs: Jobs) -> None:
     """Waits until detectors and chain have dealt with the whole log, the tick at `end_ns` included."""
     with site.open_spool() as spool:
 
@@ -171,7 +173,7 @@ def _await_everything(site: SiteFile, end_ns: int, crew: Crew) -> None:
             chain_done = site.network is None or _chain_done(spool)
             return spool.log.clock_ns() >= end_ns and inputs_done and chain_done
 
-        _await(dealt_with, "detectors and chain are not done", crew, wait_s=600.0)
+        _await(dealt_with, "detectors and chain are not done", jobs, wait_s=600.0)
 
 
 def _chain_done(spool: Spool) -> bool:
@@ -192,11 +194,11 @@ def _report(options: DemoOptions, site: SiteFile, published: Sequence[Published]
     return report
 
 
-def _await(done: Callable[[], bool], otherwise: str, crew: Crew, wait_s: float = _STORE_WAIT_S) -> None:
+def _await(done: Callable[[], bool], otherwise: str, jobs: Jobs, wait_s: float = _STORE_WAIT_S) -> None:
     deadline = time.monotonic() + wait_s
     while not done():
-        crew.check()
-        if crew.stop.is_set():
+        jobs.check()
+        if jobs.stop.is_set():
             return
         if time.monotonic() > deadline:
             raise DemoError(f"{otherwise} after {wait_s:.0f} s; see the log above")

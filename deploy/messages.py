@@ -56,7 +56,7 @@ def replay_recording(
         on_published(publisher.published, total, message.at_ns)
 
     publish_all(read_recording(recording), publisher, Pace(speed, stop), stop, on_message=note)
-    publisher.finish()
+    publisher.finish(stop)
     return publisher.taken
 
 

@@ -54,7 +54,10 @@ class Fault(msgspec.Struct, rename={"start": "from", "end": "to"}):
 
 
 class Report(msgspec.Struct):
-    """The keys of report.json. The five counts are of messages."""
+    """The keys of report.json. The first five counts are of messages; `deploy.shortages` has the rule of a false alert.
+
+    `shortage_alerts_not_empty`: all whose stock was not empty soon after, the excused among them.
+    """
 
     site: str
     published: int
@@ -64,6 +67,7 @@ class Report(msgspec.Struct):
     duplicates_visible: int
     alerts: list[AlertRow]
     shortages: list[Shortage]
+    shortage_alerts_not_empty: int
     false_shortage_alerts: int
     stops: list[Stop]
     exposures: list[dict[str, Any]]

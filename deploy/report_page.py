@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from deploy.instants import utc
 from deploy.report import Report
+from deploy.shortages import RULE
 
 
 def write_report(report: Report, folder: Path) -> None:
@@ -20,72 +21,57 @@ def write_report(report: Report, folder: Path) -> None:
 
 
 def as_markdown(report: Report) -> str:
+    sections = (_messages, _shortages, _stops, _faults, _alerts, _exposures)
+    parts = [part for section in sections for part in section(report)]
+    return "\n\n".join([f"# What happened at {report.site}", *parts]) + "\n"
+
+
+def _messages(report: Report) -> list[str]:
+    names = ("published", "stored", "dead_lettered", "lost", "duplicates_visible")
+    said = {"dead_lettered": "dead-lettered", "duplicates_visible": "duplicates visible"}
+    return [_table(("messages", "count"), [(said.get(name, name), getattr(report, name)) for name in names])]
+
+
+def _shortages(report: Report) -> list[str]:
     warned = [one for one in report.shortages if one.lead_time_s is not None]
-    parts = [
-        f"# What happened at {report.site}",
-        _table(
-            ("messages", "count"),
-            [
-                ("published", report.published),
-                ("stored", report.stored),
-                ("dead-lettered", report.dead_lettered),
-                ("lost", report.lost),
-                ("duplicates visible", report.duplicates_visible),
-            ],
-        ),
+    rows = [(s.subject, _clock(s.empty_at), _clock(s.warned_at), _whole(s.lead_time_s)) for s in report.shortages]
+    return [
         f"## Stocks that ran empty: {len(report.shortages)}, warned of: {len(warned)}, "
         f"false shortage alerts: {report.false_shortage_alerts}",
-        _table(
-            ("stock", "empty at (UTC)", "warned at", "lead time, s"),
-            [(s.subject, _clock(s.empty_at), _clock(s.warned_at), _whole(s.lead_time_s)) for s in report.shortages],
-        ),
-        f"## Stops: {len(report.stops)}",
-        _table(
-            ("counter", "from (UTC)", "to", "length, s", "raised at", "suppressed"),
-            [
-                (
-                    s.subject,
-                    _clock(s.start),
-                    _clock(s.end),
-                    _whole(s.end - s.start),
-                    _clock(s.raised_at),
-                    _yes(s.suppressed),
-                )
-                for s in report.stops
-            ],
-        ),
-        *_faults(report),
-        f"## Alerts: {len(report.alerts)}",
-        _table(
-            ("raised at (UTC)", "cleared at", "alert", "state", "evidence"),
-            [(_clock(a.raised_at), _clock(a.cleared_at), a.key, a.state, _evidence(a.evidence)) for a in report.alerts],
-        ),
-        f"## Exposures: {len(report.exposures)}",
-        _table(
-            ("node", "material", "days of supply", "time to survive, d", "lost per day", "best action"),
-            [
-                tuple(
-                    e.get(k)
-                    for k in ("node", "material", "days_of_supply_d", "time_to_survive_d", "lost_per_d", "best_action")
-                )
-                for e in report.exposures
-            ],
-        ),
+        f"{RULE} Alerts whose stock was not empty, for whatever reason: {report.shortage_alerts_not_empty}.",
+        _table(("stock", "empty at (UTC)", "warned at", "lead time, s"), rows),
     ]
-    return "\n\n".join(parts) + "\n"
+
+
+def _stops(report: Report) -> list[str]:
+    rows = [
+        (s.subject, _clock(s.start), _clock(s.end), _whole(s.end - s.start), _clock(s.raised_at), _yes(s.suppressed))
+        for s in report.stops
+    ]
+    head = ("counter", "from (UTC)", "to", "length, s", "raised at", "suppressed")
+    return [f"## Stops: {len(rows)}", _table(head, rows)]
 
 
 def _faults(report: Report) -> list[str]:
-    if not report.faults:
-        return []
     rows = [
         (one.fault, one.line, _clock(one.start), _clock(one.end), ", ".join((*one.alerts, *one.gaps)) or "-")
         for one in report.faults
     ]
-    return [
-        f"## Faults of the plant: {len(rows)}",
-        _table(("fault", "line", "from (UTC)", "to", "alerts and gaps"), rows),
-    ]
+    head = ("fault", "line", "from (UTC)", "to", "alerts and gaps")
+    return [f"## Faults of the plant: {len(rows)}", _table(head, rows)] if rows else []
+
+
+def _alerts(report: Report) -> list[str]:
+    rows = [(_clock(a.raised_at), _clock(a.cleared_at), a.key, a.state, _evidence(a.evidence)) for a in report.alerts]
+    head = ("raised at (UTC)", "cleared at", "alert", "state", "evidence")
+    return [f"## Alerts: {len(rows)}", _table(head, rows)]
+
+
+def _exposures(report: Report) -> list[str]:
+    names = ("node", "material", "days_of_supply_d", "time_to_survive_d", "lost_per_d", "best_action")
+    head = ("node", "material", "days of supply", "time to survive, d", "lost per day", "best action")
+    rows = [tuple(exposure.get(name) for name in names) for exposure in report.exposures]
+    return [f"## Exposures: {len(rows)}", _table(head, rows)]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -102,7 +88,7 @@ def _cell(value: object) -> str:
 
 
 def _clock(at: float | None) -> str:
-    return "-" if at is None else dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "-" if at is None else utc(at)
 
 
 def _whole(value: float | None) -> str:

@@ -19,7 +19,7 @@ from collector.readings import NS_PER_S
 from collector.sinks.sink import Sink
 from collector.sources.mqtt import MqttSource
 from collector.spool.retention import Retention
-from deploy.crew import Crew
+from deploy.jobs import Jobs
 from deploy.site import SiteFile
 from detectors.chain.network import Network
 
@@ -29,7 +29,7 @@ _IDLE_S = 0.05
 
 
 def start_collector(
-    crew: Crew, site: SiteFile, clock: Clock, counters: Counters, sinks: Sequence[tuple[str, Sink]]
+    jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters, sinks: Sequence[tuple[str, Sink]]
 ) -> None:
     """Starts the ingest loop over the site's broker and one drain per store."""
     decoder = site.decoder(clock)
@@ -50,12 +50,12 @@ def start_collector(
             finally:
                 source.close()
 
-    crew.start("ingest", collect)
+    jobs.start("ingest", collect)
     for name, sink in sinks:
-        crew.start(f"drain {name}", _draining(site, name, sink, clock, counters))
+        jobs.start(f"drain {name}", _draining(site, name, sink, clock, counters))
 
 
-def start_detection(crew: Crew, site: SiteFile) -> None:
+def start_detection(jobs: Jobs, site: SiteFile) -> None:
     """Starts the detectors of every line."""
     from detectors.worker import Detection
 
@@ -64,10 +64,10 @@ def start_detection(crew: Crew, site: SiteFile) -> None:
             detection = Detection(spool, site.rules, site.detect, site.calendar)
             work_until(stop, detection.step, "detection", Counters(), _IDLE_S)
 
-    crew.start("detect", detect)
+    jobs.start("detect", detect)
 
 
-def start_chain(crew: Crew, site: SiteFile, network: Network) -> None:
+def start_chain(jobs: Jobs, site: SiteFile, network: Network) -> None:
     """Starts the recomputation of the chain's exposure on every change of an alert."""
     from detectors.chain.run import FLOOR_READER, READER, ChainRun
 
@@ -78,10 +78,10 @@ def start_chain(crew: Crew, site: SiteFile, network: Network) -> None:
             chain = ChainRun(network)
             work_until(stop, lambda: chain.step(spool), "chain", Counters(), _IDLE_S)
 
-    crew.start("chain", follow)
+    jobs.start("chain", follow)
 
 
-def start_board(crew: Crew, site: SiteFile, host: str | None = None, port: int | None = None) -> str:
+def start_board(jobs: Jobs, site: SiteFile, host: str | None = None, port: int | None = None) -> str:
     """Starts the local board; returns its address. Raises AndonError when it cannot listen there."""
     from dashboards.live.app import board_app
     from dashboards.live.door import Door
@@ -103,7 +103,7 @@ def start_board(crew: Crew, site: SiteFile, host: str | None = None, port: int |
         stop.wait()
         board.stop()
 
-    crew.start("board", stand_by)
+    jobs.start("board", stand_by)
     return board.address
 
 

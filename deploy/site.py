@@ -5,24 +5,39 @@ Input: the file and what it names. Output: `SiteFile`, which only exists when al
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
 import msgspec
 
 from collector import sinks
 from collector.clock import Clock, MessageClock, WallClock
-from collector.config import BrokerSettings, ClockSettings, Document, Name, Section, Site, SpoolSettings, read
+from collector.config import (
+    BrokerSettings,
+    ClockSettings,
+    ConfigError,
+    Document,
+    Name,
+    Section,
+    Site,
+    SpoolSettings,
+    read,
+)
 from collector.config import SinkSettings as SinkSection
 from collector.decoder import Decoder, decoder_of
 from collector.folder import find
 from collector.sinks.sink import Sink
+from collector.sources.mqtt import client_for
 from collector.spool.spool import Spool
 from detectors.calendar import Calendar, calendar_of
 from detectors.chain.folder import load as load_network
 from detectors.chain.network import Network
 from detectors.settings import BoundRule, DetectSettings, bound_rules, detect_settings
+
+_BROKER_FILES = {"password_file": "the password and nothing else", "ca_file": "the PEM file of the broker's authority"}
 
 
 class ChainSettings(Section, frozen=True, kw_only=True):
@@ -76,11 +91,37 @@ class SiteFile:
     def sinks(self) -> list[tuple[str, Sink]]:
         """The stores of the [[sink]]s by name. Raises ConfigError."""
         opened = []
-        for i, section in enumerate(self.document.open_sections("sink", SinkSection)):
-            module = find(sinks, section.kind, self.document, f"sink[{i}].kind")
-            options = self.document.convert(section.options, module.Options, f"sink[{i}]")
-            opened.append((section.name, module.build(options, self.folder)))
+        for i, (name, module, options) in enumerate(_sink_sections(self.document)):
+            try:
+                opened.append((name, module.build(options, self.folder)))
+            except ConfigError as error:
+                raise ConfigError(f"{self.document.path}: `sink[{i}]`: {error}") from error
         return opened
+
+    def check_files(self) -> None:
+        """Reads every file that a key names: password, certificates, tokens. Raises ConfigError."""
+        for key, holds in _BROKER_FILES.items():
+            named = getattr(self.broker, key)
+            if named and not (self.folder / named).is_file():
+                raise ConfigError(
+                    f"{self.document.path}: `broker.{key}`: {self.folder / named} is no file; "
+                    f"put {holds} there or correct the key"
+                )
+        try:
+            client_for(self.broker, self.folder, self.broker.client_id)
+        except ConfigError as error:
+            raise ConfigError(f"{self.document.path}: {error}") from error
+        for _, sink in self.sinks():
+            sink.close()
+
+    def warnings(self) -> list[str]:
+        """What is allowed and probably not meant."""
+        if self.clock.source == "messages":
+            return [
+                f'{self.document.path}: `clock.source` is "messages", a recording; '
+                'a live plant wants source = "wall", else a silent site is never noticed'
+            ]
+        return []
 
 
 def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
@@ -106,7 +147,19 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         spool_path=spool_path or document.folder / spool.path,
     )
     found.decoder(WallClock())
-    for i, section in enumerate(document.open_sections("sink", SinkSection)):
-        module = find(sinks, section.kind, document, f"sink[{i}].kind")
-        document.convert(section.options, module.Options, f"sink[{i}]")
+    list(_sink_sections(document))
     return found
+
+
+def _sink_sections(document: Document) -> Iterator[tuple[str, ModuleType, Any]]:
+    """Every [[sink]] as its name, module and options. Raises ConfigError."""
+    places: dict[str, int] = {}
+    for i, section in enumerate(document.open_sections("sink", SinkSection)):
+        if section.name in places:
+            raise ConfigError(
+                f"{document.path}: `sink[{i}].name`: sink[{places[section.name]}] is named {section.name!r} too; give "
+                "each [[sink]] a name of its own, under which it keeps its place in the spool"
+            )
+        places[section.name] = i
+        module = find(sinks, section.kind, document, f"sink[{i}].kind")
+        yield section.name, module, document.convert(section.options, module.Options, f"sink[{i}]")

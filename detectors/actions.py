@@ -11,11 +11,15 @@ from collector.errors import AndonError
 from collector.readings import NS_PER_S
 from collector.spool.frames import Action, Control, control_frame
 from collector.spool.spool import Spool
-from detectors.alerts import Alert
+from detectors.alerts import Alert, State
 
 
 class UnknownAlert(AndonError):
     """No alert of that id is in the spool."""
+
+
+class EndedAlert(UnknownAlert):
+    """The alert is over, or a newer occurrence has taken its place: there is nothing left to act on."""
 
 
 class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,8 +31,11 @@ class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def act(spool: Spool, action: Action, alert_id: str, deed: Deed) -> Control:
-    """Appends the action at the site's time; durable on return. Raises UnknownAlert, SpoolError."""
-    shard = _shard_of(spool, alert_id)
+    """Appends the action at the site's time; durable on return. Raises UnknownAlert, EndedAlert, SpoolError.
+
+    An alert that has ended takes comments until its next occurrence, and nothing else.
+    """
+    shard = _alert_to_act_on(spool, action, alert_id).shard
     at_ns = spool.log.clock_ns()
     until_ns = at_ns + int(deed.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
     control = Control(action, alert_id, deed.who.strip(), at_ns, deed.text.strip(), until_ns)
@@ -37,8 +44,17 @@ def act(spool: Spool, action: Action, alert_id: str, deed: Deed) -> Control:
     return control
 
 
-def _shard_of(spool: Spool, alert_id: str) -> str:
-    for record in spool.log.latest(schema.ALERT_EVENT.name):
-        if record.key == alert_id:
-            return msgspec.convert(record.detail, Alert).shard
-    raise UnknownAlert(f"no alert {alert_id!r} in {spool.path}; see `andon alerts list` or reload the board")
+def _alert_to_act_on(spool: Spool, action: Action, alert_id: str) -> Alert:
+    alerts = [msgspec.convert(record.detail, Alert) for record in spool.log.latest(schema.ALERT_EVENT.name)]
+    alert = next((one for one in alerts if one.alert_id == alert_id), None)
+    if alert is None:
+        raise UnknownAlert(f"no alert {alert_id!r} in {spool.path}; see `andon alerts list` or reload the board")
+    if alert.state is not State.NORMAL:
+        return alert
+    newer = [one for one in alerts if one.key == alert.key and one.active_at_ns > alert.active_at_ns]
+    if newer:
+        newest = max(newer, key=lambda one: one.active_at_ns)
+        raise EndedAlert(f"{alert_id} has ended and come again as {newest.alert_id}; act on that one")
+    if action is not Action.COMMENT:
+        raise EndedAlert(f"{alert_id} has ended, there is nothing left to {action}; you can still comment on it")
+    return alert

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -32,19 +32,22 @@ class State(StrEnum):
 class AlertRule(Section, frozen=True, kw_only=True):
     """One [[rule]] of site.toml: which method watches which series, and how its alerts live.
 
-    `metric` is a glob over metric names; `method`'s own keys are gathered in `options`.
+    Its memory and alerts hang on `name`, not on its place in the file; without one it is called by its method, or by
+    method and globs where rules share the method. `metric` is a glob over metric names; `method`'s own keys are
+    gathered in `options`.
     `for_s` is the on-delay, `keep_firing_for_s` the off-delay, `gap_s` how long without a score until its
     evidence is called stale: from then on it is not known whether it still stands, and it neither fires nor clears.
     """
 
     method: Name
+    name: Annotated[str, msgspec.Meta(max_length=60, pattern=r"^[^\s:@|#+\"]*$")] = ""
     metric: Name = "*"
     line: str = "*"
     severity: AlertLevel = AlertLevel.WARNING
     for_s: NotNegative = 0.0
     keep_firing_for_s: NotNegative = 0.0
     gap_s: NotNegative = 300.0
-    suppressed_by: tuple[str, ...] = ()  # methods whose open alert on the same line is the cause
+    suppressed_by: tuple[str, ...] = ()  # rules, or methods, whose open alert on the same line is the cause
     in_planned_stop: bool = False  # True: alerts also while no production is planned
     consequence: str = ""
     response: str = ""
@@ -58,7 +61,10 @@ class Comment(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One occurrence. `key` is `method:subject`; instants are UTC ns of event time, 0 where not reached."""
+    """One occurrence. `key` is `rule:subject`, `kind` the rule's method.
+
+    Instants are UTC ns of event time, 0 where not reached.
+    """
 
     key: str
     kind: str

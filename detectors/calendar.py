@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,8 @@ from collector.config import ConfigError, Document, Name, Section
 from collector.readings import NS_PER_S
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_NS = 86_400 * NS_PER_S
+_LONGEST_LOOK_BACK_D = 31
 
 
 class Shift(Section, frozen=True, kw_only=True):
@@ -50,16 +53,12 @@ class Calendar:
             for stop in planned_stops
         )
         self._stretches = lru_cache(maxsize=256)(self._stretches_of_day)
+        self._utc_day = lru_cache(maxsize=256)(self._pieces_of_utc_day)
 
     def planned_stop(self, line: str, at_ns: int) -> str | None:
         """The reason no production is planned for `line` at `at_ns`, None when it is planned."""
-        for of_line, start_ns, end_ns, reason in self._stops:
-            if of_line in ("*", line) and start_ns <= at_ns < end_ns:
-                return reason
-        stretches = self._stretches(line, self._local_day(at_ns))
-        if stretches is None or any(start_ns <= at_ns < end_ns for start_ns, end_ns in stretches):
-            return None
-        return "outside shifts"
+        starts, reasons = self._utc_day(line, at_ns // _DAY_NS)
+        return reasons[bisect_right(starts, at_ns) - 1]
 
     def planned_s(self, line: str, from_ns: int, to_ns: int) -> float:
         """Seconds of planned production between two instants (to 1 s; exact where the edges are whole seconds)."""
@@ -72,17 +71,30 @@ class Calendar:
     def planned_from_ns(self, line: str, at_ns: int, not_before_ns: int) -> int:
         """The instant since which production has been planned without a break up to `at_ns`.
 
-        `not_before_ns` where it has been planned all along since then; `at_ns` itself where it is not planned now.
+        `not_before_ns` where it has been planned all along since then, or for longer than a month; `at_ns` itself where
+        it is not planned now.
         """
         if not self._shifts and not self._stops:
             return not_before_ns
-        edges = sorted({not_before_ns, *self._edges(line, not_before_ns, at_ns)})
-        since_ns = at_ns
-        for edge in reversed([*edges, at_ns]):
-            if self.planned_stop(line, edge) is not None:
-                break
-            since_ns = edge
-        return since_ns
+        since_ns, last = at_ns, max(not_before_ns, at_ns - _LONGEST_LOOK_BACK_D * _DAY_NS) // _DAY_NS
+        for day in range(at_ns // _DAY_NS, last - 1, -1):
+            starts, reasons = self._utc_day(line, day)
+            for i in range(bisect_right(starts, at_ns) - 1, -1, -1):
+                if reasons[i] is not None:
+                    return since_ns
+                since_ns = max(starts[i], not_before_ns)
+                if since_ns == not_before_ns:
+                    return since_ns
+        return not_before_ns
+
+    def _reason(self, line: str, at_ns: int) -> str | None:
+        for of_line, start_ns, end_ns, reason in self._stops:
+            if of_line in ("*", line) and start_ns <= at_ns < end_ns:
+                return reason
+        stretches = self._stretches(line, self._local_day(at_ns))
+        if stretches is None or any(start_ns <= at_ns < end_ns for start_ns, end_ns in stretches):
+            return None
+        return "outside shifts"
 
     def _edges(self, line: str, from_ns: int, to_ns: int) -> list[int]:
         edges = [edge for of_line, start, end, _ in self._stops if of_line in ("*", line) for edge in (start, end)]
@@ -91,6 +103,11 @@ class Calendar:
             edges.extend(edge for stretch in self._stretches(line, day) or () for edge in stretch)
             day += dt.timedelta(days=1)
         return [edge for edge in edges if from_ns < edge < to_ns]
+
+    def _pieces_of_utc_day(self, line: str, day: int) -> tuple[tuple[int, ...], tuple[str | None, ...]]:
+        """Where the answer may change within a day (number since 1970), and the answer from there on."""
+        starts = sorted({day * _DAY_NS, *self._edges(line, day * _DAY_NS, (day + 1) * _DAY_NS)})
+        return tuple(starts), tuple(self._reason(line, start) for start in starts)
 
     def _local_day(self, at_ns: int) -> dt.date:
         return dt.datetime.fromtimestamp(at_ns // NS_PER_S, self._zone).date()

@@ -118,7 +118,9 @@ class Statistic(Protocol[M]):
         ...
 
     def passed(self, series: Series, memory: M, at_ns: int) -> Point | None:
-        """What time alone says, None when it says nothing; changes no memory."""
+        """What time alone says, None when it says nothing; changes no memory. `at_ns` is never before its readings,
+        even those of a device whose clock is fast.
+        """
         ...
 
     def explain(self, series: Series, memory: M, at_ns: int) -> Evidence: ...
@@ -155,7 +157,7 @@ class PerSeries(Generic[M]):
 
     def tick(self, at_ns: int) -> Scores:
         said = (
-            (series_id, self._statistic.passed(self._context.series[series_id], memory, at_ns))
+            (series_id, self._statistic.passed(self._context.series[series_id], memory, max(at_ns, memory.last_ns)))
             for series_id, memory in self._memories.items()
         )
         return as_scores([(series_id, at_ns, point) for series_id, point in said if point is not None])
@@ -164,7 +166,8 @@ class PerSeries(Generic[M]):
         return series.name
 
     def explain(self, series: int, at_ns: int) -> Evidence:
-        return self._statistic.explain(self._context.series[series], self._memories[series], at_ns)
+        memory = self._memories[series]
+        return self._statistic.explain(self._context.series[series], memory, max(at_ns, memory.last_ns))
 
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(self._memories)

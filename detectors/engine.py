@@ -67,6 +67,16 @@ def run_shard(shard: str, logic: ShardLogic, log: ShardLog, states: StateStore, 
     return len(frames)
 
 
+def dealt_with(spool: Spool) -> int:
+    """The offset up to which the detectors of every line have said what they had to say; the log's end when all is."""
+    heard = spool.log.end()
+    for line in spool.log.lines():
+        unread = spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
+        if unread:
+            heard = min(heard, unread[0].offset - 1)
+    return heard
+
+
 class SpoolShards:
     """Log, state store and record sink of all lines in one spool: what is emitted waits for its `commit`."""
 

@@ -2,7 +2,8 @@
 
 Input: the line's frames in log order. Output: records (bands, alert levels, alert events). A batch is cut at the tick
 boundaries its own readings pass, and tick frames move the line when nothing arrives, so how readings were cut into
-frames, and when, changes nothing. Readings flagged Quality.CLOCK do not move time.
+frames, and when, changes nothing. A reading moves time no further than the site's clock stood when it was received, so
+a device whose clock is fast does not make the others look late; one flagged Quality.CLOCK does not move it at all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import fnmatch
 import logging
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import msgspec
 import numpy as np
@@ -21,12 +22,18 @@ from detectors.alerts import AlertRule
 from detectors.detector import Context
 from detectors.engine import Said
 from detectors.settings import BoundRule, DetectSettings
-from detectors.watch import Hidden, Watch, Watched
+from detectors.watch import Hidden, Watch
+from detectors.watched import Watched, let_go
 
 log = logging.getLogger(__name__)
 
 STATE_VERSION = 1
-_LONGEST_STEP_TICKS = 120_960  # of a longer leap (7 d at 5 s) only the end is looked at
+# A leap in time longer than a day and its margin is not walked tick by tick: closely at both ends, so that every delay
+# can run out, and every hour between, for a month before its end.
+_WALKED_NS = 26 * 3600 * NS_PER_S
+_CLOSELY_NS = 2 * 3600 * NS_PER_S
+_COARSELY_NS = 3600 * NS_PER_S
+_COARSE_LOOKS = 31 * 24
 
 
 class LineState(msgspec.Struct):
@@ -68,21 +75,26 @@ class LineLogic:
         return msgspec.msgpack.encode(LineState(self._tick, watched))
 
     def restore(self, state: bytes, version: int) -> None:
-        """Takes up a snapshot. One of another version starts afresh and says so."""
+        """Takes up a snapshot, and closes the alerts of rules that are gone. One of another version is dropped."""
         if version != STATE_VERSION:
             if version:
                 log.warning("state.dropped line=%s version=%d wanted=%d", self._line, version, STATE_VERSION)
             return
         kept = msgspec.msgpack.decode(state, type=LineState)
         self._tick = kept.tick
-        for watch in self._watches:
-            if watch.name in kept.watched:
-                watch.restore(kept.watched[watch.name])
+        at_ns = max(kept.tick, 0) * self._tick_ns
+        watches = {watch.name: watch for watch in self._watches}
+        for name, watched in kept.watched.items():
+            if name in watches:
+                self._said += watches[name].restore(watched, at_ns)
+            else:
+                self._said += [said for seen in watched.subjects.values() for said in let_go(seen, at_ns)]
 
     def _take_batch(self, batch: Batch) -> None:
         """Scores the batch stretch by stretch, looking at the alerts at every tick boundary in between."""
         in_time = batch.quality != Quality.CLOCK
-        passed = np.where(in_time, (batch.at_ns - 1) // self._tick_ns, -1)  # the last boundary before each reading
+        known_ns = np.where(batch.received_ns > 0, np.minimum(batch.at_ns, batch.received_ns), batch.at_ns)
+        passed = np.where(in_time, (known_ns - 1) // self._tick_ns, -1)  # the last boundary before each reading
         if self._tick < 0 and in_time.any():
             self._tick = int(passed[in_time][0])
         passed = np.maximum.accumulate(np.maximum(passed, self._tick))
@@ -97,8 +109,7 @@ class LineLogic:
             self._pass_ticks_to((at_ns - 1) // self._tick_ns)
 
     def _pass_ticks_to(self, last: int) -> None:
-        first = max(self._tick + 1, last - _LONGEST_STEP_TICKS)
-        for tick in range(first, last + 1):
+        for tick in _ticks_between(self._tick + 1, last, self._tick_ns):
             self._look(tick * self._tick_ns)
         self._tick = max(self._tick, last)
 
@@ -113,6 +124,16 @@ class LineLogic:
     def _hidden(self, rule: AlertRule, planned_stop: str) -> Hidden:
         if planned_stop and not rule.in_planned_stop:
             return Hidden(f"planned stop: {planned_stop}")
-        causes = (watch.open_alert() for watch in self._watches if watch.rule.method in rule.suppressed_by)
+        causes = (watch.open_alert() for watch in self._watches if watch.name in rule.suppressed_by)
         cause = next((alert for alert in causes if alert is not None), None)
         return Hidden(f"its cause is open: {cause.key}", cause.key) if cause else Hidden()
+
+
+def _ticks_between(first: int, last: int, tick_ns: int) -> Iterable[int]:
+    """The ticks from `first` to `last` at which to look: all of them, of a long leap a bounded number."""
+    if (last - first) * tick_ns <= _WALKED_NS:
+        return range(first, last + 1)
+    closely, coarsely = max(1, _CLOSELY_NS // tick_ns), max(1, _COARSELY_NS // tick_ns)
+    start, end = first + closely, last - closely
+    hours = range(-(-max(start, end - _COARSE_LOOKS * coarsely) // coarsely) * coarsely, end, coarsely)
+    return chain(range(first, start), hours, range(max(start, end), last + 1))

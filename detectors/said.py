@@ -59,8 +59,8 @@ def level_said(alert: Alert, at_ns: int) -> Said:
     return Said(said_as, record)
 
 
-def expected_said(method: str, series: Series, at_ns: int, point: Point) -> Said:
-    """The band a method expected, the value it judged, and its score."""
+def expected_said(rule: str, method: str, series: Series, at_ns: int, point: Point) -> Said:
+    """The band a rule's method expected, the value it judged, and its score."""
     place = series.equipment
     tags = {"site": place.site, "area": place.area, "line": place.line, "cell": place.cell}
     numbers = {
@@ -75,11 +75,13 @@ def expected_said(method: str, series: Series, at_ns: int, point: Point) -> Said
         tags={**tags, "metric": series.metric, "method": method},
         fields={name: value for name, value in numbers.items() if not isnan(value)},
         at_ns=at_ns,
-        key=f"{method}|{series.name}",
+        key=f"{rule}|{series.name}",
     )
-    return Said(f"expected|{method}|{series.name}|{at_ns}", record)
+    return Said(f"expected|{rule}|{series.name}|{at_ns}", record)
 
 
 def _tags(alert: Alert) -> dict[str, str]:
+    """Those of a rule with a name of its own carry it in `subject`, or rules of one method would share a point."""
     site, _, line = alert.shard.partition("/")
-    return {"site": site, "line": line, "kind": alert.kind, "subject": alert.subject}
+    subject = alert.subject if alert.key == f"{alert.kind}:{alert.subject}" else alert.key
+    return {"site": site, "line": line, "kind": alert.kind, "subject": subject}

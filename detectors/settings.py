@@ -1,12 +1,14 @@
 """What site.toml says to the detectors: pace, rules and their methods.
 
-Input: `collector.config.Document`. Output: `DetectSettings`, the rules in order, and `Watch`es built for one line.
+Input: `collector.config.Document`. Output: `DetectSettings`, and the rules by name in the order in which to look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
@@ -26,7 +28,10 @@ class DetectSettings(Section, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class BoundRule:
-    """A rule whose method is found and whose options are valid; `start` makes the method for one line."""
+    """A rule whose method is found and whose options are valid; `start` makes the method for one line.
+
+    `rule.suppressed_by` holds the names of rules.
+    """
 
     name: str
     rule: AlertRule
@@ -41,19 +46,57 @@ def detect_settings(document: Document) -> DetectSettings:
 
 
 def bound_rules(document: Document) -> tuple[BoundRule, ...]:
-    """Every [[rule]], causes first. Raises ConfigError: unknown method, bad option, unknown cause."""
+    """Every [[rule]], causes first. Raises ConfigError: unknown method, bad option, a name used twice, unknown cause,
+    rules that suppress each other.
+    """
     rules = document.open_sections("rule", AlertRule)
-    used = {rule.method for rule in rules}
-    bound = []
+    names = _names(document, rules)
+    bound = {}
+    for i, (name, rule) in enumerate(zip(names, rules, strict=True)):
+        start = _starter(document, i, rule)
+        causes = _causes(document, i, names, rules)
+        bound[name] = BoundRule(name, msgspec.structs.replace(rule, suppressed_by=causes, options={}), start)
+    try:
+        order = tuple(TopologicalSorter({one.name: one.rule.suppressed_by for one in bound.values()}).static_order())
+    except CycleError as error:
+        ring = error.args[1]
+        where = f"{document.path}: `rule[{names.index(ring[0])}].suppressed_by`"
+        raise ConfigError(f"{where}: rules suppress each other ({' <- '.join(ring)}); remove one of these") from error
+    return tuple(bound[name] for name in order)
+
+
+def _names(document: Document, rules: Sequence[AlertRule]) -> list[str]:
+    """What each rule is called: its own name, else its method, with its globs where rules share the method."""
+    used = Counter(rule.method for rule in rules if not rule.name)
+    names: list[str] = []
     for i, rule in enumerate(rules):
-        for cause in rule.suppressed_by:
-            if cause not in used:
-                raise ConfigError(f"{document.path}: `rule[{i}].suppressed_by`: no rule uses the method {cause!r}")
-        bound.append(_bind(document, i, rule))
-    return tuple(sorted(bound, key=lambda one: len(one.rule.suppressed_by)))
+        globs = [glob for glob in (rule.metric, rule.line) if glob != "*"] if used[rule.method] > 1 else []
+        name = rule.name or "-".join([rule.method, *globs])
+        if name in names:
+            where = f"{document.path}: `rule[{i}].name`"
+            raise ConfigError(
+                f"{where}: rule[{names.index(name)}] is called {name!r} too; give each a `name` of its own"
+            )
+        names.append(name)
+    return names
 
 
-def _bind(document: Document, i: int, rule: AlertRule) -> BoundRule:
+def _causes(document: Document, i: int, names: Sequence[str], rules: Sequence[AlertRule]) -> tuple[str, ...]:
+    """The names of the rules that suppress rule `i`: those so called, else those that use the method so called."""
+    where = f"{document.path}: `rule[{i}].suppressed_by`"
+    causes: list[str] = []
+    for cause in rules[i].suppressed_by:
+        by_method = [name for name, rule in zip(names, rules, strict=True) if rule.method == cause]
+        found = [cause] if cause in names else by_method
+        if not found:
+            raise ConfigError(f"{where}: no rule is called {cause!r} or uses such a method; correct or remove it")
+        if names[i] in found:
+            raise ConfigError(f"{where}: the rule would suppress itself; remove {cause!r} or name the other rule")
+        causes += found
+    return tuple(dict.fromkeys(causes))
+
+
+def _starter(document: Document, i: int, rule: AlertRule) -> Callable[[Context], Detector]:
     module = find(methods, rule.method, document, f"rule[{i}].method")
     options = document.convert(rule.options, module.Options, f"rule[{i}]")
 
@@ -61,4 +104,4 @@ def _bind(document: Document, i: int, rule: AlertRule) -> BoundRule:
         detector: Detector = module.build(options, context)
         return detector
 
-    return BoundRule(f"{i}:{rule.method}", msgspec.structs.replace(rule, options={}), start)
+    return start

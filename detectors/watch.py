@@ -8,42 +8,27 @@ from __future__ import annotations
 import fnmatch
 import logging
 import math
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from collector.readings import NS_PER_S, Batch, Series
+from collector.readings import NS_PER_S, Batch
 from collector.spool.frames import Control
 from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control
 from detectors.detector import Context, Evidence, Point, Scores
 from detectors.engine import Said
 from detectors.said import event_said, expected_said, level_said
 from detectors.settings import BoundRule
+from detectors.watched import Seen, Watched, let_go
 
 log = logging.getLogger(__name__)
 
 _FAILED = "method_failed"
+_MOST_SERIES_OFF = 5  # of one line; when a method fails on more it is the method, and off for the whole line
 _LEVEL_AFTER_CLOSING_NS = 300 * NS_PER_S
 
 
-class Seen(msgspec.Struct):
-    """The latest that a method said of a subject, and the life of the alert that hangs on it."""
-
-    series: int
-    at_ns: int
-    point: Point
-    alert: Alert
-    waiting: Alert | None = None  # cleared before anyone acknowledged it
-    level_ns: int = 0  # the score that was last stored as a level
-
-
-class Watched(msgspec.Struct):
-    """What is remembered of one rule: its method's own state, its subjects, and why it was switched off, if it was."""
-
-    method: bytes
-    subjects: dict[str, Seen]
-    failed: str = ""
+_WHOLE_LINE = -1  # in place of a series
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -54,6 +39,8 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 class Watch:
+    """A method that raises is switched off until a restart: for the series it fails on, else for the whole line."""
+
     def __init__(self, bound: BoundRule, context: Context) -> None:
         self.name = bound.name
         self.rule = bound.rule
@@ -61,33 +48,39 @@ class Watch:
         self._detector = bound.start(context)
         self._subjects: dict[str, Seen] = {}
         self._wanted: dict[int, bool] = {}
-        self._failed = ""
+        self._series_off: set[int] = set()  # or _WHOLE_LINE
+        self._about_itself = AlertRule(
+            method=bound.rule.method,
+            gap_s=math.inf,
+            consequence=f"{self.name} no longer watches this",
+            response="report the error; restart `andon detect` after mending it",
+        )
 
     def snapshot(self) -> Watched:
-        return Watched(self._detector.snapshot(), self._subjects, self._failed)
+        return Watched(self._detector.snapshot(), self._subjects)
 
-    def restore(self, kept: Watched) -> None:
-        """Takes up a snapshot; that of a method which has changed is dropped, and said to be."""
+    def restore(self, kept: Watched, at_ns: int) -> list[Said]:
+        """Takes up a snapshot and tries again what had failed. The state of a method which has changed is dropped, and
+        said to be; the alerts of subjects that the rule no longer has are closed.
+        """
         try:
             self._detector.restore(kept.method)
         except msgspec.MsgspecError as error:
             log.warning("state.dropped line=%s rule=%s reason=%s", self._context.line, self.name, error)
-            return
-        self._subjects, self._failed = kept.subjects, kept.failed
+        self._subjects = {name: seen for name, seen in kept.subjects.items() if self._is_about(name, seen)}
+        gone = [seen for name, seen in kept.subjects.items() if name not in self._subjects]
+        return [said for seen in gone for said in let_go(seen, at_ns)]
 
     def score(self, batch: Batch) -> None:
         """Gives the method those readings that its rule is about."""
-        if self._failed:
-            return
         wanted = np.fromiter((self._wants(one) for one in batch.series.tolist()), np.bool_, len(batch))
-        if wanted.any():
-            self._ask(batch if wanted.all() else batch.take(wanted), 0)
+        if wanted.any() and _WHOLE_LINE not in self._series_off:
+            self._ask(batch if wanted.all() else batch.take(wanted))
 
     def look(self, at_ns: int, hidden: Hidden) -> list[Said]:
         """Lets time pass to `at_ns` and moves every alert one step; returns what changed."""
-        if self._failed:
-            return self._report_failure(at_ns)
-        self._ask(None, at_ns)
+        if _WHOLE_LINE not in self._series_off:
+            self._pass(at_ns)
         return [said for seen in self._subjects.values() for said in self._step(seen, at_ns, hidden)]
 
     def take(self, control: Control) -> list[Said]:
@@ -107,34 +100,85 @@ class Watch:
         """The bands that are new since the last call, and the level of every alert that is open or closed lately."""
         said = []
         for seen in self._subjects.values():
-            if not self._failed and seen.at_ns > seen.level_ns and not math.isnan(seen.point.value):
+            if seen.at_ns > seen.level_ns and not math.isnan(seen.point.value):
                 seen.level_ns = seen.at_ns
                 series = self._context.series[seen.series]
-                said.append(expected_said(self.rule.method, series, seen.at_ns, seen.point))
+                said.append(expected_said(self.name, self.rule.method, series, seen.at_ns, seen.point))
             if seen.alert.is_open or _closed_lately(seen.alert, at_ns):
                 said.append(level_said(seen.alert, at_ns))
         return said
 
     def open_alert(self) -> Alert | None:
         """One alert of this rule that stands now, to be named as a cause."""
-        return next((seen.alert for seen in self._subjects.values() if seen.alert.is_open), None)
+        subjects = self._subjects.values()
+        return next((seen.alert for seen in subjects if seen.alert.is_open and not seen.error), None)
 
     def _wants(self, series: int) -> bool:
         known = self._wanted.get(series)
         if known is None:
             metric = self._context.series[series].metric
-            known = self._wanted[series] = fnmatch.fnmatchcase(metric, self.rule.metric)
+            known = fnmatch.fnmatchcase(metric, self.rule.metric) and series not in self._series_off
+            self._wanted[series] = known
         return known
 
-    def _ask(self, batch: Batch | None, at_ns: int) -> None:
-        """One call of the method. One that raises is switched off on this line and alerts about itself."""
+    def _is_about(self, subject: str, seen: Seen) -> bool:
+        if seen.error:
+            return True
+        if seen.alert.kind != self.rule.method or not self._wants(seen.series):
+            return False
+        return self._detector.subject(self._context.series[seen.series]) == subject
+
+    def _ask(self, batch: Batch) -> None:
+        """Scores a batch. When that fails, series by series: those that fail alone are switched off.
+
+        Methods skip repeated readings, so the others can be given theirs again.
+        """
+        error = self._failure_on(batch)
+        if error is None:
+            return
+        series = np.unique(batch.series).tolist()
+        if len(series) == 1:
+            culprits = {series[0]: error}
+        else:
+            tried = ((one, self._failure_on(batch.take(batch.series == one))) for one in series)
+            culprits = {one: failure for one, failure in tried if failure is not None}
+        nobody_stands_out = len(series) > 1 and len(culprits) in (0, len(series))
+        if nobody_stands_out or len(self._series_off) + len(culprits) > _MOST_SERIES_OFF:
+            culprits = {_WHOLE_LINE: error}
+        for one, failure in culprits.items():
+            self._switch_off(one, failure)
+
+    def _failure_on(self, batch: Batch) -> Exception | None:
+        """Scores a batch and keeps what was said; the exception if that failed."""
         try:
-            scores = self._detector.tick(at_ns) if batch is None else self._detector.score(batch)
+            self._keep(self._detector.score(batch))
         except Exception as error:
             log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
-            self._failed = f"{type(error).__name__}: {error}"
-            return
-        self._keep(scores)
+            return error
+        for seen in self._subjects.values():
+            if seen.error and (seen.series < 0 or seen.series in batch.series):
+                seen.point = Point(0.0)
+        return None
+
+    def _switch_off(self, series: int, error: Exception) -> None:
+        """Off until a restart, with an alert about it: for one series, or for the whole line (_WHOLE_LINE)."""
+        name = self._context.series[series].name if series >= 0 else self._context.line
+        self._series_off.add(series)
+        self._wanted.pop(series, None)
+        subject = f"{name}:{self.name}"
+        before = self._subjects.get(subject)
+        alert = before.alert if before else self._quiet_alert(_FAILED, _FAILED, subject, name)
+        waiting = before.waiting if before else None
+        why = f"{type(error).__name__}: {error}"
+        self._subjects[subject] = Seen(series, 0, Point(1.0), alert, waiting, error=why)
+
+    def _pass(self, at_ns: int) -> None:
+        """Lets the method say what the passing of time says."""
+        try:
+            self._keep(self._detector.tick(at_ns))
+        except Exception as error:
+            log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
+            self._switch_off(_WHOLE_LINE, error)
 
     def _keep(self, scores: Scores) -> None:
         columns = (scores.score, scores.value, scores.expected_low, scores.expected, scores.expected_high)
@@ -144,18 +188,19 @@ class Watch:
             subject = self._detector.subject(of)
             seen = self._subjects.get(subject)
             if seen is None:
-                alert = self._quiet_alert(self.rule.method, subject, of)
-                self._subjects[subject] = Seen(series, at_ns, Point(*numbers), alert)
-            else:
-                seen.series, seen.at_ns, seen.point = series, at_ns, Point(*numbers)
+                alert = self._quiet_alert(self.name, self.rule.method, subject, of.name)
+                seen = self._subjects[subject] = Seen(series, at_ns, Point(), alert)
+            seen.series, seen.at_ns, seen.point = series, at_ns, Point(*numbers)
+            if not math.isnan(seen.point.score):
+                seen.judged_ns = at_ns
 
-    def _quiet_alert(self, kind: str, subject: str, series: Series) -> Alert:
+    def _quiet_alert(self, name: str, kind: str, subject: str, series: str) -> Alert:
         return Alert(
-            key=f"{kind}:{subject}",
+            key=f"{name}:{subject}",
             kind=kind,
             subject=subject,
             shard=self._context.line,
-            series=series.name,
+            series=series,
             severity=self.rule.severity,
             state=State.NORMAL,
         )
@@ -164,12 +209,14 @@ class Watch:
         before, point = seen.alert, seen.point
         if before.state in (State.NORMAL, State.RTN_UNACKED) and not point.score >= 1.0:
             return []
-        is_stale = at_ns - seen.at_ns > self.rule.gap_s * NS_PER_S
+        rule = self._about_itself if seen.error else self.rule
+        is_stale = at_ns - seen.judged_ns > rule.gap_s * NS_PER_S
         score = math.nan if is_stale else point.score
         value, expected = _number(point.value), _number(point.expected)
-        after = advance(self.rule, before, Observation(at_ns, score, value, expected, hidden.why, hidden.cause_key))
+        why = Hidden() if seen.error else hidden
+        after = advance(rule, before, Observation(at_ns, score, value, expected, why.why, why.cause_key))
         if after.is_open and is_stale != bool(after.stale_since_ns):
-            stale_since_ns = seen.at_ns if is_stale else 0
+            stale_since_ns = seen.judged_ns if is_stale else 0
             after = msgspec.structs.replace(after, stale_since_ns=stale_since_ns, changed_at_ns=at_ns)
         seen.alert = after
         if (after.state, after.stale_since_ns) == (before.state, before.stale_since_ns):
@@ -185,29 +232,20 @@ class Watch:
             return []
         said = []
         if not after.evidence:
-            evidence = _plain(self._detector.explain(seen.series, at_ns))
-            after = seen.alert = msgspec.structs.replace(after, evidence=evidence)
+            after = seen.alert = msgspec.structs.replace(after, evidence=self._evidence(seen, at_ns))
         if after.is_open and seen.waiting is not None:
             said.append(event_said(msgspec.structs.replace(seen.waiting, state=State.NORMAL, changed_at_ns=at_ns)))
             seen.waiting = None
         return [*said, event_said(after), level_said(after, at_ns)]
 
-    def _report_failure(self, at_ns: int) -> list[Said]:
-        """The alert of a method about itself, said once; it stands until somebody acknowledges it."""
-        subject = f"{self._context.line}:{self.name}"
-        if subject in self._subjects:
-            return []
-        first = next(iter(self._subjects.values()), None)
-        series = self._context.series[first.series if first else next(iter(self._context.series))]
-        rule = AlertRule(
-            method=self.rule.method,
-            consequence=f"{self.rule.method} no longer watches {self._context.line}",
-            response="report the error; restart `andon detect` after mending it",
-        )
-        alert = advance(rule, self._quiet_alert(_FAILED, subject, series), Observation(at_ns, 1.0))
-        alert = msgspec.structs.replace(alert, evidence={"error": self._failed})
-        self._subjects = {subject: Seen(first.series if first else 0, at_ns, Point(1.0), alert)}
-        return [event_said(alert), level_said(alert, at_ns)]
+    def _evidence(self, seen: Seen, at_ns: int) -> Evidence:
+        if seen.error:
+            return {"error": seen.error}
+        try:
+            return _plain(self._detector.explain(seen.series, at_ns))
+        except Exception as error:
+            log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
+            return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _closed_lately(alert: Alert, at_ns: int) -> bool:
@@ -219,6 +257,6 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _plain(evidence: Evidence) -> dict[str, Any]:
+def _plain(evidence: Evidence) -> Evidence:
     """Evidence without what JSON cannot say."""
     return {k: v for k, v in evidence.items() if not (isinstance(v, float) and not math.isfinite(v))}

@@ -43,7 +43,7 @@ class EventTime:
                 f"topic {topic}: field `{field}` holds {shown(value)}, not {wanted}: "
                 "correct the sender or the time's unit in site.toml"
             ) from error
-        if not EARLIEST_NS <= at_ns <= latest_ns(received_ns):
+        if not is_plausible(at_ns, received_ns):
             unit = self._fitting_unit(value, received_ns)
             raise BadPayload(implausible(at_ns, topic=topic, field=field, received_ns=received_ns, unit=unit))
         return at_ns
@@ -52,7 +52,7 @@ class EventTime:
         """The unit in which the same number would be believed, `""` when there is none."""
         for unit in _NS_PER_UNIT:
             with contextlib.suppress(ValueError, OverflowError):
-                if EARLIEST_NS <= EventTime(unit)._count_ns(value) <= latest_ns(received_ns):
+                if is_plausible(EventTime(unit)._count_ns(value), received_ns):
                     return unit
         return ""
 
@@ -105,11 +105,21 @@ def implausible(at_ns: int, *, topic: str, field: str, received_ns: int, unit: s
 
     `unit` is the one in which the number would be believed, where there is one.
     """
+    remedy = f'write unit "{unit}" in site.toml, in which it fits' if unit else "set the sender's clock"
+    return f"topic {topic}: field `{field}` says {disbelief(at_ns, received_ns)}: {remedy}"
+
+
+def is_plausible(at_ns: int, received_ns: int) -> bool:
+    """Whether an event time can be believed of a message received at `received_ns` (0: not known)."""
+    return EARLIEST_NS <= at_ns <= latest_ns(received_ns)
+
+
+def disbelief(at_ns: int, received_ns: int) -> str:
+    """The instant and the bound it breaks, for a sentence."""
     bound = "before 2000" if at_ns < EARLIEST_NS else "more than 24 h ahead of its receipt"
     if at_ns > EARLIEST_NS and received_ns <= 0:
         bound = "after 2100"
-    remedy = f'write unit "{unit}" in site.toml, in which it fits' if unit else "set the sender's clock"
-    return f"topic {topic}: field `{field}` says {instant(at_ns)}, {bound}: {remedy}"
+    return f"{instant(at_ns)}, {bound}"
 
 
 def instant(at_ns: int) -> str:

@@ -35,6 +35,6 @@ def chain_run(site: SitePath, spool: SpoolOption = None) -> None:
     loaded = load_site(site, spool_path=spool)
     if loaded.network is None:
         raise ConfigError(f'{site}: no [chain]: add `[chain]` with `folder = "chain"`')
-    with until_ctrl_c() as crew:
-        start_chain(crew, loaded, loaded.network)
-        stand_by(crew)
+    with until_ctrl_c() as jobs:
+        start_chain(jobs, loaded, loaded.network)
+        stand_by(jobs)

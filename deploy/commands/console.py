@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from collector.spool.spool import Spool
-from deploy.crew import Crew
+from deploy.instants import utc_of_ns
+from deploy.jobs import Jobs
 
 out = Console()
 err = Console(stderr=True)
@@ -48,25 +48,25 @@ def spool_of(site: Path, spool: Path | None) -> Iterator[Spool]:
 
 
 @contextmanager
-def until_ctrl_c() -> Iterator[Crew]:
-    """A crew that Ctrl-C and SIGTERM end cleanly; raises the first failure of its members."""
-    crew = Crew()
+def until_ctrl_c() -> Iterator[Jobs]:
+    """Jobs that Ctrl-C and SIGTERM end cleanly; raises the first failure among them."""
+    jobs = Jobs()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        crew.stop.set()
+        jobs.stop.set()
 
     before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield crew
+        yield jobs
     finally:
-        crew.stop.set()
+        jobs.stop.set()
         for one, handler in before.items():
             signal.signal(one, handler)
-    crew.dismiss()
+    jobs.end()
 
 
-def stand_by(crew: Crew) -> None:
-    while not crew.stop.wait(0.5):
+def stand_by(jobs: Jobs) -> None:
+    while not jobs.stop.wait(0.5):
         pass
 
 
@@ -79,13 +79,9 @@ def progress_bar(what: str) -> Iterator[OnPublished]:
 
         def on_published(count: int, total: int | None, at_ns: int) -> None:
             if count % 20 == 0 or count == total:
-                bar.update(task, completed=count, total=total, at=_instant(at_ns))
+                bar.update(task, completed=count, total=total, at=f"{utc_of_ns(at_ns)} UTC")
 
         yield on_published
-
-
-def _instant(at_ns: int) -> str:
-    return dt.datetime.fromtimestamp(at_ns / 1e9, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def print_table(names: tuple[str, ...], rows: list[dict[str, Any]]) -> None:

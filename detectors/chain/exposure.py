@@ -2,23 +2,28 @@
 
 Pure. Input: the Network and the Floor as of an instant. Output goes through `said` to the spool. Each disruption is
 judged alone, on live stocks: a shortage cuts the material's supply to the node, an output drop leaves the line its
-measured ratio, and a silent line is unknown: its last values stand, it is flagged and nothing is taken as zero.
+measured ratio, and a silent line or stock is unknown: its last values stand, it is flagged and nothing is taken as
+zero. What cannot be computed is unknown, too, and says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from math import inf
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
+from collector.errors import AndonError
 from collector.readings import NS_PER_S
+from detectors.alerts import Alert
 from detectors.chain.floor import OUTPUT_DROP, SHORTAGE, SILENT, Floor
 from detectors.chain.live import days_of_supply_d, in_planned_units, on_the_floor, serving_only, slowed, with_stocks
 from detectors.chain.network import Arc, Network
 from detectors.chain.survive import NOTHING, Scenario, loss, time_to_survive_d
+
+log = logging.getLogger(__name__)
 
 _NS_PER_D = 86_400 * NS_PER_S
 
@@ -47,7 +52,8 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     stops_in_d: tuple[float, ...] = ()
     causes: tuple[str, ...] = ()  # keys of the alerts; none: the exposure has ended
     best_action: str = ""
-    unknown: bool = False  # the line is silent, its last values stand
+    unknown: bool = False  # the line is silent, its last values stand; or see below
+    why_unknown: str = ""  # why it could not be computed
 
     @property
     def key(self) -> str:
@@ -68,16 +74,23 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def exposures(network: Network, floor: Floor, at_ns: int) -> list[Exposure]:
-    """The exposures of all open alerts that touch the chain, in order of their keys. Raises survive.Unsolved."""
+    """The exposures of all open alerts that touch the chain, in order of their keys."""
     live = on_the_floor(network, floor, at_ns)
-    silent = _causes_of_silence(network, floor)
-    found = {
-        e.key: replace(e, unknown=e.node in silent) for e in (_exposure(d, at_ns) for d in _disruptions(live, floor))
-    }
-    for name, causes in silent.items():
-        unknown = _unknown(live, name, causes, at_ns)
+    silent = _causes_of_silence(live, floor)
+    silent_lines = {live.by_equipment[a.subject].name for a in _silences(floor) if a.subject in live.by_equipment}
+    found = {}
+    paced = in_planned_units(live)
+    for what, causes in _causes(live, floor).items():
+        exposure = _exposure_or_why_not(live, paced, floor, what, causes, at_ns)
+        is_silent = exposure.node in silent_lines or (exposure.node, exposure.material) in silent
+        found[exposure.key] = replace(exposure, unknown=exposure.unknown or is_silent)
+    for (name, material), causes in silent.items():
+        unknown = _unknown(live, name, material, causes, at_ns)
         found.setdefault(unknown.key, unknown)
     return [found[key] for key in sorted(found)]
+
+
+What = tuple[str, str, str]  # (kind of alert, node, material)
 
 
 class _Disruption(NamedTuple):
@@ -92,23 +105,22 @@ class _Disruption(NamedTuple):
     causes: tuple[str, ...]
 
 
-def _disruptions(live: Network, floor: Floor) -> Iterator[_Disruption]:
-    paced = in_planned_units(live)
-    for (kind, name, material), causes in _causes(live, floor).items():
-        cover_d = _cover_d(live, name, material)
-        sources = live.sources(name, material)
-        if kind == SHORTAGE and sources:
-            cut, recover_d = Scenario(cut=frozenset({(name, material)})), _supply_recovers_d(live, sources)
-            yield _Disruption(name, material, cover_d, paced, cut, recover_d, causes)
-        else:  # a line below its rate, or a shortage of what nobody in the chain supplies
-            standing = slowed(paced, name, floor.line_ratio.get(name, 0.0) if kind == OUTPUT_DROP else 0.0)
-            recover_d = live.by_name[name].time_to_recover_d or 0.0
-            yield _Disruption(name, material, cover_d, standing, NOTHING, recover_d, causes)
+def _disruption(live: Network, paced: Network, floor: Floor, what: What, causes: tuple[str, ...]) -> _Disruption:
+    kind, name, material = what
+    cover_d = _cover_d(live, name, material)
+    sources = live.sources(name, material)
+    if kind == SHORTAGE and sources:
+        cut, recover_d = Scenario(cut=frozenset({(name, material)})), _supply_recovers_d(live, sources)
+        return _Disruption(name, material, cover_d, paced, cut, recover_d, causes)
+    # a line below its rate, or a shortage of what nobody in the chain supplies
+    standing = slowed(paced, name, floor.line_ratio.get(name, 0.0) if kind == OUTPUT_DROP else 0.0)
+    recover_d = live.by_name[name].time_to_recover_d or 0.0
+    return _Disruption(name, material, cover_d, standing, NOTHING, recover_d, causes)
 
 
-def _causes(live: Network, floor: Floor) -> dict[tuple[str, str, str], tuple[str, ...]]:
+def _causes(live: Network, floor: Floor) -> dict[What, tuple[str, ...]]:
     """The keys of the open alerts by what they disrupt: (kind, node, material)."""
-    causes: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    causes: dict[What, tuple[str, ...]] = {}
     for alert in floor.alerts:
         stock, line = live.by_series.get(alert.series), live.by_equipment.get(alert.shard)
         if alert.kind == SHORTAGE and stock is not None:
@@ -129,6 +141,19 @@ def made_by(network: Network, name: str) -> str:
 def _supply_recovers_d(network: Network, sources: list[Arc]) -> float:
     """The supply is back when its largest source has recovered; of equal ones, the slowest."""
     return max((arc.share, network.by_name[arc.source].time_to_recover_d or 0.0) for arc in sources)[1]
+
+
+def _exposure_or_why_not(
+    live: Network, paced: Network, floor: Floor, what: What, causes: tuple[str, ...], at_ns: int
+) -> Exposure:
+    """A disruption without an answer is told as unknown, with the reason: the others must still be judged."""
+    _, name, material = what
+    try:
+        return _exposure(_disruption(live, paced, floor, what, causes), at_ns)
+    except Exception as error:
+        log.exception("exposure.failed node=%s material=%s", name, material)
+        why = str(error) if isinstance(error, AndonError) else f"{type(error).__name__}: {error}"
+        return replace(_unknown(live, name, material, causes, at_ns), why_unknown=why)
 
 
 def _exposure(disruption: _Disruption, at_ns: int) -> Exposure:
@@ -161,8 +186,7 @@ def _keeps_rate_d(network: Network, name: str, scenario: Scenario) -> float | No
     return time_to_survive_d(serving_only(network, name), scenario)
 
 
-def _unknown(live: Network, name: str, causes: tuple[str, ...], at_ns: int) -> Exposure:
-    material = made_by(live, name)
+def _unknown(live: Network, name: str, material: str, causes: tuple[str, ...], at_ns: int) -> Exposure:
     return Exposure(
         node=name,
         material=material,
@@ -174,14 +198,23 @@ def _unknown(live: Network, name: str, causes: tuple[str, ...], at_ns: int) -> E
     )
 
 
-def _causes_of_silence(network: Network, floor: Floor) -> dict[str, tuple[str, ...]]:
-    """By node of a silent line: the keys of the alerts that say so."""
-    silent: dict[str, tuple[str, ...]] = {}
-    for alert in floor.alerts:
-        node = network.by_equipment.get(alert.shard)
-        if alert.kind == SILENT and node is not None:
-            silent[node.name] = tuple(sorted((*silent.get(node.name, ()), alert.key)))
+def _causes_of_silence(live: Network, floor: Floor) -> dict[tuple[str, str], tuple[str, ...]]:
+    """By (node, material) of a silent line, or of the stock whose own series is silent: the keys of the alerts."""
+    silent: dict[tuple[str, str], tuple[str, ...]] = {}
+    for alert in _silences(floor):
+        if alert.subject in live.by_equipment:
+            name = live.by_equipment[alert.subject].name
+            what = (name, made_by(live, name))
+        elif alert.subject in live.by_series:
+            what = (live.by_series[alert.subject].node, live.by_series[alert.subject].material)
+        else:
+            continue
+        silent[what] = tuple(sorted((*silent.get(what, ()), alert.key)))
     return silent
+
+
+def _silences(floor: Floor) -> list[Alert]:
+    return [alert for alert in floor.alerts if alert.kind == SILENT]
 
 
 def _cover_d(live: Network, name: str, material: str) -> float | None:

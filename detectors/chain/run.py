@@ -18,7 +18,6 @@ import numpy as np
 from collector import schema
 from collector.readings import Batch, Quality
 from collector.spool.frames import Frame, FrameKind, Record
-from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from detectors.alerts import Alert, State
 from detectors.chain.exposure import Exposure, exposures
@@ -26,6 +25,7 @@ from detectors.chain.floor import KINDS, Band, Floor, FloorHistory
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
 from detectors.chain.said import arc_records, exposure_record, node_records
+from detectors.engine import dealt_with
 
 READER = "chain"  # cursor over what detectors said, and the name of the memory
 FLOOR_READER = "chain_floor"  # cursor over readings and ticks
@@ -63,7 +63,7 @@ class ChainRun:
 
     def step(self, spool: Spool, limit: int = 500) -> int:
         """Deals with up to `limit` new records and as many frames; returns how many, 0 when all that can be is done."""
-        heard = _heard(spool)
+        heard = dealt_with(spool)
         said = spool.log.read(spool.log.cursor(READER), limit, kinds=(FrameKind.RECORD,))
         frames: list[Frame] = []
         if len(said) < limit:  # everything said about the frames up to `heard` is known
@@ -79,9 +79,9 @@ class ChainRun:
         with spool.transaction():
             for said_as, record in spoken:
                 spool.log.say(SHARD, said_as, record)
-            for reader, dealt_with in ((READER, said), (FLOOR_READER, frames)):
-                if dealt_with:
-                    spool.log.advance(reader, dealt_with[-1].offset)
+            for reader, done in ((READER, said), (FLOOR_READER, frames)):
+                if done:
+                    spool.log.advance(reader, done[-1].offset)
             spool.remember(READER, msgspec.msgpack.encode(memory))
         return len(said) + len(frames)
 
@@ -161,16 +161,6 @@ class ChainRun:
         records = [exposure_record(exposure, at_ns) for exposure in (*exposed, *ended)]
         records += [*node_records(live, exposed, at_ns), *arc_records(live, exposed, at_ns)]
         return [(f"chain|{memory.judged}|{at_ns}|{record.measurement}|{record.key}", record) for record in records]
-
-
-def _heard(spool: Spool) -> int:
-    """The offset up to which the detectors of every line have said what they had to say."""
-    heard = spool.log.end()
-    for line in spool.log.lines():
-        unread = spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
-        if unread:
-            heard = min(heard, unread[0].offset - 1)
-    return heard
 
 
 def _recalled(spool: Spool) -> Memory:

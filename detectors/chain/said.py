@@ -113,6 +113,8 @@ def _fails_at_ns(name: str, exposure: Exposure) -> int:
 def _subtitle(live: Network, node: Node, hit: Sequence[Exposure]) -> str:
     """The worst that happens to a node in a few words, or where it is."""
     own = [e for e in hit if e.node == node.name]
+    if any(e.why_unknown for e in own):
+        return "at risk: cannot be computed"
     if any(e.unknown for e in own):
         return "silent: last values"
     if own:

@@ -1,14 +1,17 @@
-"""Silent: says how long a line has sent nothing usable. Silence is not health.
+"""Silent: says how long a line, a cell or a series has sent nothing usable. Silence is not health.
 
-Input: every reading of the line, of any kind; output: one score per tick for the whole line, its age over `after_s`.
-Only a reading ends it. It speaks by ticks alone, so it lives on the log's time and needs no clock.
+Input: every reading of the line, of any kind; output: one score per tick and subject, its age over `after_s`. Only a
+reading ends it. It speaks by ticks alone, so it lives on the log's time and needs no clock.
 
-It fails where a line may rightly say nothing: a line that reports only events and stands still looks the same as a cut
-cable; there, let it be suppressed by `output_drop`, or give the line a heartbeat. A line that never sent anything is
-unknown to it. Source: the dead man's switch of alarm systems (IEC 62682, communication failure as its own condition).
+It fails where somebody may rightly say nothing: equipment that reports only events and stands still looks the same as a
+cut cable. There, let `output_drop` suppress it, give the line a heartbeat, or choose with `metric` what reports
+periodically. What never sent anything is unknown to it. Source: the dead man's switch of alarm systems (IEC 62682,
+communication failure as its own condition).
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -19,15 +22,16 @@ from detectors.detector import Context, Evidence, Point, Scores, as_scores
 
 
 class Options(Section, frozen=True, kw_only=True):
-    """`after_s`: several times the line's slowest report."""
+    """`after_s`: several times the slowest report. `per`: whose silence counts; a line's others hide a dead sensor."""
 
     after_s: Positive = 60.0
+    per: Literal["line", "cell", "series"] = "line"
 
 
 class LastWord(msgspec.Struct):
-    """The newest usable reading of the line, and the first series met, under which the line's score is stored."""
+    """A subject's newest usable reading, and the first of its series met, under which its score is stored."""
 
-    series: int = -1
+    series: int
     last_ns: int = 0
     last_series: int = -1
 
@@ -39,44 +43,50 @@ def build(options: Options, context: Context) -> Silent:
 class Silent:
     def __init__(self, options: Options, context: Context) -> None:
         self._after_s = options.after_s
+        self._per = options.per
         self._context = context
-        self._word = LastWord()
+        self._words: dict[str, LastWord] = {}
 
     def score(self, batch: Batch) -> Scores:
-        """Scores nothing by itself: takes note of the newest reading."""
+        """Scores nothing by itself: takes note of the newest readings."""
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
-        if usable.any():
-            at_ns, series = batch.at_ns[usable], batch.series[usable]
-            newest = int(np.argmax(at_ns))
-            if self._word.series < 0:
-                self._word.series = int(series[0])
-            if at_ns[newest] > self._word.last_ns:
-                self._word.last_ns, self._word.last_series = int(at_ns[newest]), int(series[newest])
+        at_ns, series = batch.at_ns[usable], batch.series[usable]
+        of: dict[str, list[int]] = {}
+        for one in dict.fromkeys(series.tolist()):
+            of.setdefault(self.subject(self._context.series[one]), []).append(one)
+        for subject, ids in of.items():
+            word = self._words.setdefault(subject, LastWord(ids[0]))
+            rows = np.flatnonzero(np.isin(series, ids))
+            newest = rows[np.argmax(at_ns[rows])]
+            if at_ns[newest] > word.last_ns:
+                word.last_ns, word.last_series = int(at_ns[newest]), int(series[newest])
         return as_scores([])
 
     def tick(self, at_ns: int) -> Scores:
-        if self._word.series < 0:
-            return as_scores([])
-        quiet_s = self._quiet_s(at_ns)
-        point = Point(quiet_s / self._after_s, quiet_s, 0.0, 0.0, self._after_s)
-        return as_scores([(self._word.series, at_ns, point)])
+        return as_scores([(word.series, at_ns, self._judge(word, at_ns)) for word in self._words.values()])
 
     def subject(self, series: Series) -> str:
-        return self._context.line
+        return {"line": self._context.line, "cell": series.equipment.path, "series": series.name}[self._per]
 
     def explain(self, series: int, at_ns: int) -> Evidence:
+        word = self._words[self.subject(self._context.series[series])]
         return {
-            "quiet_s": self._quiet_s(at_ns),
+            "quiet_s": _quiet_s(word, at_ns),
             "after_s": self._after_s,
-            "last_reading_at_s": self._word.last_ns / NS_PER_S,
-            "last_series": self._context.series[self._word.last_series].name,
+            "last_reading_at_s": word.last_ns / NS_PER_S,
+            "last_series": self._context.series[word.last_series].name,
         }
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(self._word)
+        return msgspec.msgpack.encode(self._words)
 
     def restore(self, state: bytes) -> None:
-        self._word = msgspec.msgpack.decode(state, type=LastWord)
+        self._words = msgspec.msgpack.decode(state, type=dict[str, LastWord])
 
-    def _quiet_s(self, at_ns: int) -> float:
-        return max(at_ns - self._word.last_ns, 0) / NS_PER_S
+    def _judge(self, word: LastWord, at_ns: int) -> Point:
+        quiet_s = _quiet_s(word, at_ns)
+        return Point(quiet_s / self._after_s, quiet_s, 0.0, 0.0, self._after_s)
+
+
+def _quiet_s(word: LastWord, at_ns: int) -> float:
+    return max(at_ns - word.last_ns, 0) / NS_PER_S

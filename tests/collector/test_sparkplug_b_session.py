@@ -26,6 +26,7 @@ from collector.topics import TopicTemplate
 TIMING = Path(__file__).parents[1] / "cases" / "sparkplug_timing" / "timing.csv"
 NS_PER_MS = 1_000_000
 NODE = "org_A/702"
+START_S = 1_772_409_600  # 2026-03-02
 
 
 def fresh(metric: tuple[dict[str, object], ...] = ()) -> SparkplugB:
@@ -96,7 +97,9 @@ def test_a_restart_anywhere_in_the_capture_changes_nothing() -> None:
 
 def test_a_gap_names_what_was_due_and_what_came() -> None:
     gaps, _, _ = heard(fresh(), [data(seq=4, at_s=10), data(seq=6, at_s=20)])
-    assert gaps == [Gap("g/n", Cause.SEQ_GAP, 10 * 10**9, 20 * 10**9, 1, "seq 5 was due, 6 came")]
+    assert gaps == [
+        Gap("g/n", Cause.SEQ_GAP, (START_S + 10) * 10**9, (START_S + 20) * 10**9, 1, "seq 5 was due, 6 came")
+    ]
 
 
 def test_a_dead_letter_replayed_later_is_read_and_not_counted() -> None:
@@ -111,10 +114,41 @@ def test_edge_nodes_count_for_themselves() -> None:
 
 
 def test_a_null_is_a_reading_that_says_it_knows_nothing() -> None:
-    null = Metric(None, "level", datatype=Datatype.DOUBLE, timestamp_ms=1)
-    (reading,) = fresh().decode(Message("spBv1.0/g/DDATA/n/d", encode(Payload(1, 0, (null,))), 0)).readings
+    null = Metric(None, "level", datatype=Datatype.DOUBLE, timestamp_ms=START_S * 1000)
+    (reading,) = fresh().decode(Message("spBv1.0/g/DDATA/n/d", encode(Payload(None, 0, (null,))), 0)).readings
     assert math.isnan(reading.value)
     assert reading.quality == Quality.BAD
+
+
+@pytest.mark.parametrize(
+    ("stamp_ms", "says"),
+    [
+        (0, "1970-01-01T00:00:00Z, before 2000"),
+        (START_S, "1970-01-21T12:20:09Z, before 2000"),  # seconds where milliseconds are wanted
+        ((START_S + 86_401) * 1000, "2026-03-03T00:00:01Z, more than 24 h ahead of its receipt"),
+    ],
+)
+def test_a_time_that_cannot_be_believed_is_refused(stamp_ms: int, says: str) -> None:
+    payload = Payload(START_S * 1000, 0, (Metric(1, "level", datatype=Datatype.INT32, timestamp_ms=stamp_ms),))
+    with pytest.raises(BadPayload) as refused:
+        fresh().decode(Message("spBv1.0/g/DDATA/n/d", encode(payload), START_S * 10**9))
+    named = f"topic spBv1.0/g/DDATA/n/d: metric 'level' of g/n/d has timestamp {stamp_ms}, which is {says}: "
+    assert str(refused.value) == named + "set the edge node's clock, and have it send ms since 1970"
+
+
+def test_a_time_a_day_ahead_is_still_read() -> None:
+    payload = Payload((START_S + 86_400) * 1000, 0, (Metric(1, "level", datatype=Datatype.INT32),))
+    (reading,) = fresh().decode(Message("spBv1.0/g/DDATA/n/d", encode(payload), START_S * 10**9)).readings
+    assert reading.at_ns == (START_S + 86_400) * 10**9
+
+
+def test_a_birth_of_1970_is_refused_and_yet_learned() -> None:
+    form, level = fresh(), Metric(1, "level", alias=7, datatype=Datatype.INT32, timestamp_ms=0)
+    with pytest.raises(BadPayload, match="metric 'level' of g/n/d has timestamp 0"):
+        form.decode(Message("spBv1.0/g/DBIRTH/n/d", encode(Payload(0, 1, (level,))), START_S * 10**9))
+    by_alias = Payload(START_S * 1000, 2, (Metric(5, alias=7, datatype=Datatype.INT32),))
+    (reading,) = form.decode(Message("spBv1.0/g/DDATA/n/d", encode(by_alias), START_S * 10**9)).readings
+    assert (reading.series.name, reading.value) == ("g/n/d:level", 5.0)
 
 
 def test_a_state_without_its_states_is_refused_when_the_site_is_read() -> None:
@@ -123,8 +157,8 @@ def test_a_state_without_its_states_is_refused_when_the_site_is_read() -> None:
 
 
 def data(seq: int, at_s: int, node: str = "n") -> Message:
-    payload = Payload(at_s * 1000, seq, (Metric(1, "m", datatype=Datatype.INT32),))
-    return Message(f"spBv1.0/g/DDATA/{node}/d", encode(payload), at_s * 10**9)
+    payload = Payload((START_S + at_s) * 1000, seq, (Metric(1, "m", datatype=Datatype.INT32),))
+    return Message(f"spBv1.0/g/DDATA/{node}/d", encode(payload), (START_S + at_s) * 10**9)
 
 
 SENT = st.builds(

@@ -17,7 +17,7 @@ from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Kind, Q
 from detectors import methods
 from detectors.calendar import Calendar
 from detectors.detector import Context, Detector, Scores
-from detectors.playback import play
+from tests.detectors.playback import play
 
 START_S, STEP_S, STEPS = 1_752_000_000, 5, 900
 STUCK, SILENT, SLOW = range(300, 420), range(500, 560), range(620, 700)

@@ -81,7 +81,11 @@ def test_the_samples_are_sound() -> None:
         ),
         ({"old": 'format = "json_rules"', "new": 'format = "xml"'}, "`subscribe[0].format`: no format 'xml'; there is"),
         ({"old": 'kind = "lines_file"', "new": 'kind = "tape"'}, "`sink[0].kind`: no sink 'tape'; there is"),
-        ({"old": '["output_drop", "silent"]', "new": '["outage"]'}, "no rule uses the method 'outage'"),
+        ({"old": '["output_drop", "silent"]', "new": '["outage"]'}, "no rule is called 'outage' or uses such a method"),
+        (
+            {"more": '[[sink]]\nname = "lines"\nkind = "lines_file"\npath = "var/more.lp"\n'},
+            "`sink[1].name`: sink[0] is named 'lines' too; give each [[sink]] a name of its own",
+        ),
         ({"old": 'folder = "chain"', "new": 'folder = "map"'}, "map"),
         ({"old": "\n[broker]\n", "new": "\n[broker\n"}, "not valid TOML"),
     ],
@@ -97,6 +101,47 @@ def test_a_wrong_site_toml_is_named_by_key(site: Path, change: dict[str, str], s
 def test_a_refusal_is_one_sentence_and_no_traceback(site: Path) -> None:
     line = refusal(andon("check", changed(site, old="port = 1883", new="prot = 1883")))
     assert line.startswith(f"andon: {site}: `broker`")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"old": 'password_file = ""', "new": 'password_file = "secrets/mqtt"'},
+            "`broker.password_file`: {folder}/secrets/mqtt is no file; put the password and nothing else there",
+        ),
+        (
+            {"old": 'ca_file = ""', "new": 'ca_file = "ca.pem"'},
+            "`broker.ca_file`: {folder}/ca.pem is no file; put the PEM file of the broker's authority there",
+        ),
+        (
+            {"more": '[[sink]]\nname = "influx"\nkind = "influx"\ntoken_file = "secrets/influx"\n'},
+            "`sink[1]`: `token_file`: {folder}/secrets/influx cannot be read",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_check_looks_for_the_files_a_key_names(site: Path, change: dict[str, str], sentence: str) -> None:
+    line = refusal(andon("check", changed(site, **change)))
+    assert line.startswith(f"andon: {site}: {sentence.format(folder=site.parent)}")
+
+
+def test_check_reads_the_certificates_it_finds(site: Path) -> None:
+    (site.parent / "ca.pem").write_text("no certificate")
+    changed(site, old="tls = false", new="tls = true")
+    line = refusal(andon("check", changed(site, old='ca_file = ""', new='ca_file = "ca.pem"')))
+    assert line.startswith(f"andon: {site}: `broker.ca_file` {site.parent}/ca.pem: ")
+
+
+def test_check_warns_of_a_recordings_clock(site: Path) -> None:
+    warned = andon("check", site)
+    assert warned.returncode == 0
+    assert f'warning: {site}: `clock.source` is "messages", a recording; a live plant wants source = "wall"' in (
+        warned.stdout
+    )
+    live = andon("check", changed(site, old='source = "messages"', new='source = "wall"'))
+    assert live.returncode == 0
+    assert "warning" not in live.stdout
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deploy.crew import Crew
 from deploy.demo import DemoError, DemoOptions, Progress, run_demo
+from deploy.jobs import Jobs
 from deploy.report import Report
+from deploy.shortages import RULE
 
 ALMOST_REAL = 4000.0  # capture seconds per second
 
 
 def report_at(speed: float | None, folder: Path, site: str = "teaching_factory") -> Report:
     options = DemoOptions(site=site, speed=speed, until_end=True, report=folder, board=False)
-    report = run_demo(options, Progress(), Crew())
+    report = run_demo(options, Progress(), Jobs())
     assert report is not None
     return report
 
@@ -42,6 +43,7 @@ def test_people_are_warned_before_a_dispenser_runs_empty(report: Report) -> None
     leads = [one.lead_time_s for one in report.shortages if one.lead_time_s is not None]
     assert sum(lead >= 60.0 for lead in leads) >= 27
     assert report.false_shortage_alerts <= 3
+    assert report.false_shortage_alerts <= report.shortage_alerts_not_empty <= 4
 
 
 def test_no_refill_raises_an_alert(report: Report) -> None:
@@ -84,11 +86,12 @@ def test_the_speed_changes_nothing(report: Report, folder: Path, tmp_path: Path)
 def test_the_report_reads_as_promised(report: Report, folder: Path) -> None:
     body = msgspec.json.decode((folder / "report.json").read_bytes())
     wanted = {"published", "stored", "dead_lettered", "lost", "duplicates_visible", "alerts", "shortages"}
-    assert wanted | {"false_shortage_alerts", "stops", "exposures"} <= body.keys()
+    assert wanted | {"false_shortage_alerts", "shortage_alerts_not_empty", "stops", "exposures"} <= body.keys()
     assert {"key", "kind", "subject", "raised_at", "cleared_at", "evidence"} <= body["alerts"][0].keys()
     assert {"subject", "empty_at", "warned_at", "lead_time_s"} <= body["shortages"][0].keys()
     assert {"from", "to", "raised_at", "suppressed"} <= body["stops"][0].keys()
     page = (folder / "report.md").read_text()
+    assert f"{RULE} Alerts whose stock was not empty, for whatever reason: " in page
     assert "| published | 13755 |" in page
     assert page.count("fill_level |") >= 28
 

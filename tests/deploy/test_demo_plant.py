@@ -10,8 +10,8 @@ import pytest
 
 from collector.sources.plant_model.truth import Truth
 from collector.sources.simulated import Plant
-from deploy.crew import Crew
 from deploy.demo import SITES, DemoOptions, Progress, run_demo
+from deploy.jobs import Jobs
 from deploy.report import Report
 
 TOLD_BY = {
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(folder: Path) -> Report:
     options = DemoOptions(site="nev_drive", speed=None, until_end=True, report=folder, board=False)
-    report = run_demo(options, Progress(), Crew())
+    report = run_demo(options, Progress(), Jobs())
     assert report is not None
     return report
 

@@ -184,3 +184,26 @@ def test_a_calendar_of_site_toml():
 def test_what_cannot_be_a_calendar_is_named(tables, zone, sentence):
     with pytest.raises(ConfigError, match=sentence):
         calendar_of(document(**tables), zone)
+
+
+def test_a_look_back_over_decades_is_bounded() -> None:
+    always = [Shift(name=f"{h}", start=dt.time(h), end=dt.time((h + 8) % 24)) for h in (6, 14, 22)]
+    now = ns("2025-07-08 09:00")
+    assert berlin(*always).planned_from_ns("press", now, NS_PER_S) == NS_PER_S
+    calendar = berlin(EARLY)
+    assert calendar.planned_from_ns("press", now, NS_PER_S) == ns("2025-07-08 06:00")
+    assert calendar._utc_day.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("line", ["press", "paint"])
+def test_cached_answers_are_those_of_the_plan_at_every_quarter_of_an_hour(line: str) -> None:
+    """A fortnight around the change of clocks, against the plan asked afresh at each instant."""
+    calendar = berlin(EARLY, NIGHT, stops=(stop("2025-03-29 23:30", "2025-03-30 04:00", line="paint"),))
+    for at_ns in range(ns("2025-03-24 00:00"), ns("2025-04-06 00:00"), 900 * NS_PER_S):
+        assert calendar.planned_stop(line, at_ns) == calendar._reason(line, at_ns)
+        since_ns, not_before_ns = at_ns, at_ns - 30 * 3600 * NS_PER_S
+        while since_ns > not_before_ns and calendar._reason(line, since_ns) is None:
+            since_ns -= 900 * NS_PER_S
+        broken_here = calendar._reason(line, since_ns) is not None and since_ns < at_ns
+        expected_ns = since_ns + 900 * NS_PER_S * broken_here
+        assert calendar.planned_from_ns(line, at_ns, not_before_ns) == expected_ns

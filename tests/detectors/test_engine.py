@@ -14,7 +14,7 @@ from collector.spool.spool import Spool
 from collector.spool.state import Fenced, ShardState
 from detectors.calendar import Calendar, PlannedStop
 from detectors.detector import Context
-from detectors.engine import SpoolShards, run_shard
+from detectors.engine import SpoolShards, dealt_with, run_shard
 from detectors.line import LineLogic
 from detectors.settings import BoundRule, DetectSettings
 from detectors.worker import Detection
@@ -134,6 +134,16 @@ def test_a_crash_between_saying_and_committing_leaves_neither(spool: Spool) -> N
     assert spool.states.load("site/line").rev == 0
     run(spool)
     assert len(told(spool)) == 2
+
+
+def test_the_log_is_dealt_with_up_to_what_no_line_has_read(spool: Spool) -> None:
+    append(spool, frames_of(1, POINTS[:20], cut=5))
+    assert dealt_with(spool) == 0
+    run(spool)
+    assert dealt_with(spool) == spool.log.end()
+    end = spool.log.end()
+    append(spool, [tick_frame(T0_NS + 1000 * NS_PER_S)])
+    assert dealt_with(spool) == end
 
 
 def test_two_workers_on_one_line_are_told_apart(spool: Spool) -> None:

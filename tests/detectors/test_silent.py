@@ -2,9 +2,10 @@
 
 import math
 
+import msgspec
 import pytest
 
-from collector.readings import NS_PER_S, BatchBuilder, Kind, Quality
+from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
 from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.methods import silent
@@ -58,3 +59,37 @@ def test_any_series_of_the_line_keeps_it_awake_and_the_subject_is_the_line():
 
 def test_a_line_that_never_spoke_is_unknown():
     assert Played(silent, GAUGE).tick(1000) is None
+
+
+CELLS = {
+    0: Series(Equipment("acme", "north", "", "press", "red"), "fill_level", kind=Kind.STOCK),
+    1: Series(Equipment("acme", "north", "", "press", "red"), "vibration"),
+    2: Series(Equipment("acme", "north", "", "press", "blue"), "fill_level", kind=Kind.STOCK),
+}
+
+
+@pytest.mark.parametrize(
+    ("per", "silent_ones"),
+    [
+        ("line", []),
+        ("cell", ["north/press/blue"]),
+        ("series", ["north/press/red:fill_level", "north/press/blue:fill_level"]),
+    ],
+)
+def test_a_sensor_that_dies_among_others_is_told_per_cell_or_per_series(per, silent_ones):
+    detector = silent.build(silent.Options(after_s=60, per=per), Context(CELLS, Calendar(), "north/press"))
+    builder = BatchBuilder()
+    for one, last_s in ((0, 10), (2, 10), (1, 100)):
+        for second in range(0, last_s + 1, 10):
+            builder.add(one, (START_S + second) * NS_PER_S, 1.0, 0, 0)
+    detector.score(builder.build())
+    said = detector.tick((START_S + 100) * NS_PER_S)
+    pairs = zip(said.series.tolist(), said.score.tolist(), strict=True)
+    assert [detector.subject(CELLS[one]) for one, score in pairs if score >= 1.0] == silent_ones
+    if silent_ones:
+        assert detector.explain(2, (START_S + 100) * NS_PER_S)["quiet_s"] == 90.0
+
+
+def test_an_unknown_per_is_refused():
+    with pytest.raises(msgspec.ValidationError, match="enum"):
+        msgspec.convert({"per": "plant"}, silent.Options)

@@ -16,7 +16,7 @@ from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Kind, Q
 from detectors.calendar import Calendar
 from detectors.detector import Context, Detector
 from detectors.methods import output_drop, shortage, silent, stuck
-from detectors.playback import play
+from tests.detectors.playback import play
 
 CAPTURE = Path(__file__).parents[2] / "deploy/sites/teaching_factory/capture.jsonl"
 TICK_S = 5

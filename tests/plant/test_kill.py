@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -18,10 +19,11 @@ from collector.readings import NS_PER_S, Series
 from collector.sources.recording import Published, read_recording
 from collector.spool.frames import FrameKind, Record
 from collector.spool.spool import Spool
-from deploy.audit import Times, floor_of
-from deploy.crew import Crew
+from deploy.audit import floor_of
+from deploy.jobs import Jobs
 from deploy.publisher import Publisher
 from deploy.running import start_collector
+from deploy.shortages import Times
 from deploy.site import SiteFile
 from tests.plant.servers import mosquitto
 from tests.plant.teaching_factory import CAPTURE, Site, ended, subscribed, wait
@@ -111,10 +113,10 @@ def _names(found: Times) -> dict[str, tuple[list[float], list[float]]]:
 def test_a_broker_that_goes_away_midway_loses_nothing(tmp_path: Path) -> None:
     """The broker is killed between two halves and started again: its sessions are gone, what was stored is not."""
     messages = list(read_recording(CAPTURE))[:2000]
-    counters, crew = Counters(), Crew()
+    counters, jobs = Counters(), Jobs()
     with mosquitto(tmp_path / "broker") as broker:
         site = Site(tmp_path, broker.port).loaded
-        start_collector(crew, site, MessageClock(), counters, sinks=[])
+        start_collector(jobs, site, MessageClock(), counters, sinks=[])
         try:
             subscribed(counters, 1)
             _publish(site, messages[:1000])
@@ -126,14 +128,14 @@ def test_a_broker_that_goes_away_midway_loses_nothing(tmp_path: Path) -> None:
                 _publish(site, messages[1000:])
                 wait(lambda: counters.counts["messages_stored"] == 2000, "the second half is not stored", 30.0)
         finally:
-            crew.dismiss()
+            jobs.end()
     with site.open_spool() as spool:
         times = {at for columns in readings(spool).values() for at in columns[0]}
     assert times == {message.at_ns / NS_PER_S for message in messages}
 
 
 def _publish(site: SiteFile, messages: Sequence[Published]) -> None:
-    publisher = Publisher(site.broker, site.folder, "half")
+    publisher, stop = Publisher(site.broker, site.folder, "half"), Event()
     for message in messages:
-        publisher.publish(message.topic, message.payload)
-    publisher.finish()
+        publisher.publish(message.topic, message.payload, stop)
+    publisher.finish(stop)

@@ -17,7 +17,7 @@ from collector.readings import NS_PER_S
 from collector.spool.frames import FrameKind
 from collector.spool.ledger import Cause
 from collector.spool.spool import Spool
-from deploy.crew import Crew
+from deploy.jobs import Jobs
 from deploy.publisher import Publisher
 from deploy.running import start_collector, start_detection
 from deploy.site import SiteFile, load_site
@@ -85,12 +85,12 @@ def site(tmp_path: Path) -> Iterator[SiteFile]:
         yield load_site(tmp_path / "site.toml")
 
 
-def collecting(site: SiteFile) -> tuple[Crew, Counters]:
-    crew, counters = Crew(), Counters()
-    start_collector(crew, site, WallClock(site.clock.lateness_s), counters, sinks=[])
-    start_detection(crew, site)
+def collecting(site: SiteFile) -> tuple[Jobs, Counters]:
+    jobs, counters = Jobs(), Counters()
+    start_collector(jobs, site, WallClock(site.clock.lateness_s), counters, sinks=[])
+    start_detection(jobs, site)
     subscribed(counters, 1)
-    return crew, counters
+    return jobs, counters
 
 
 def stored(spool: Spool) -> set[int]:
@@ -105,26 +105,26 @@ def alerts(spool: Spool) -> list[str]:
 
 def test_a_collector_that_was_away_blames_no_line(site: SiteFile) -> None:
     """Ten seconds without the collector, the broker keeping everything: time waits until the backlog is in."""
-    crew, counters = collecting(site)
+    jobs, counters = collecting(site)
     with Floor(site) as floor:
         wait(lambda: counters.counts.get("messages_stored", 0) > 20, "nothing stored", 20.0)
-        crew.dismiss()
+        jobs.end()
         time.sleep(6.0)
-        crew, counters = collecting(site)
+        jobs, counters = collecting(site)
         time.sleep(6.0)
     with site.open_spool() as spool:
         wait(lambda: stored(spool) >= set(floor.sent), "the backlog is not in", 20.0)
-        crew.dismiss()
+        jobs.end()
         assert alerts(spool) == []
 
 
 def test_a_line_that_really_falls_silent_is_still_told(site: SiteFile) -> None:
-    crew, counters = collecting(site)
+    jobs, counters = collecting(site)
     with Floor(site):
         wait(lambda: counters.counts.get("messages_stored", 0) > 20, "nothing stored", 20.0)
     with site.open_spool() as spool:
         wait(lambda: bool(alerts(spool)), "no alert", 20.0)
-        crew.dismiss()
+        jobs.end()
         assert alerts(spool)[0].startswith("silent:plant/line@")
 
 
@@ -132,7 +132,7 @@ def test_an_outage_of_the_broker_is_booked_and_time_stands_still_meanwhile(tmp_p
     with mosquitto(tmp_path / "broker") as broker:
         (tmp_path / "site.toml").write_text(SITE.format(port=broker.port))
         site = load_site(tmp_path / "site.toml")
-        crew, counters = collecting(site)
+        jobs, counters = collecting(site)
         with Floor(site):
             wait(lambda: counters.counts.get("messages_stored", 0) > 20, "nothing stored", 20.0)
         broker.kill()
@@ -145,7 +145,7 @@ def test_an_outage_of_the_broker_is_booked_and_time_stands_still_meanwhile(tmp_p
             with mosquitto(tmp_path / "broker", port=broker.port):
                 subscribed(counters, 2)
                 wait(lambda: bool(spool.ledger.read()), "nothing booked", 20.0)
-                crew.dismiss()
+                jobs.end()
             (outage,) = spool.ledger.read()
         assert outage.cause is Cause.DISCONNECTED
         assert outage.asset == f"broker 127.0.0.1:{broker.port}"

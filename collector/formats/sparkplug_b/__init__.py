@@ -51,7 +51,7 @@ class SparkplugB:
         if kind in DEATHS:
             return []
         known = self._session.resolve(address, payload.metrics)
-        return self._mapping.readings(address, payload, known)
+        return self._mapping.readings(address, payload, known, message.received_ns)
 
     def snapshot(self) -> bytes:
         return self._session.snapshot()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from collector.config import Name, Section
+from collector.formats.event_time import disbelief, is_plausible
 from collector.formats.format import BadPayload
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, Value, signed
 from collector.formats.sparkplug_b.session import Address, Known
@@ -19,7 +20,6 @@ _PROTOCOL_OWN = ("bdSeq", "Node Control/*", "Device Control/*")
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
 _TO_PLAIN = dict.fromkeys((*map(ord, '/+#:"'), *_CONTROL), "_")  # what names of ours may not hold
 _TO_PLAIN_METRIC = {code: plain for code, plain in _TO_PLAIN.items() if code != ord("/")}
-_LATEST_MS = (2**63 - 1) // 1_000_000
 _NS_PER_MS = 1_000_000
 _GOOD = int(Quality.GOOD)
 _GOOD_LATE = int(Quality.GOOD | Quality.HISTORICAL)
@@ -55,8 +55,8 @@ class Mapping:
         self._enterprise = enterprise
         self._series: dict[tuple[Address, str], Series | None] = {}
 
-    def readings(self, address: Address, payload: Payload, known: Sequence[Known]) -> list[Reading]:
-        """A message's metrics as readings, `known` being what they go by, one each.
+    def readings(self, address: Address, payload: Payload, known: Sequence[Known], received_ns: int) -> list[Reading]:
+        """The metrics of a message received at `received_ns` as readings, `known` being what they go by, one each.
 
         What is no measurement is left out: the protocol's own, undeclared texts, other types. The payload's time is
         used where a metric has none. A null is a reading of quality BAD: the sensor spoke, and said it does not know.
@@ -67,7 +67,7 @@ class Mapping:
             series = self._series_of(address, name)
             if series is not None and (metric.value is not None or metric.is_null):
                 stamp_ms = payload.timestamp_ms if metric.timestamp_ms is None else metric.timestamp_ms
-                at_ns = _at_ns(address, series, stamp_ms)
+                at_ns = _at_ns(address, series, stamp_ms, received_ns)
                 found.append(_reading(address, series, at_ns, metric, name.datatype))
         return found
 
@@ -110,12 +110,16 @@ def _reading(address: Address, series: Series, at_ns: int, metric: Metric, datat
     return Reading(series, at_ns, _number(address, series, signed(metric.value, datatype)), quality)
 
 
-def _at_ns(address: Address, series: Series, stamp_ms: int | None) -> int:
+def _at_ns(address: Address, series: Series, stamp_ms: int | None, received_ns: int) -> int:
     if stamp_ms is None:
         raise BadPayload(f"{_named(address, series)} has no timestamp, nor has its payload: have the node send one")
-    if stamp_ms > _LATEST_MS:
-        raise BadPayload(f"{_named(address, series)} has timestamp {stamp_ms}, which is no time in ms: mend the clock")
-    return stamp_ms * _NS_PER_MS
+    at_ns = stamp_ms * _NS_PER_MS
+    if not is_plausible(at_ns, received_ns):
+        raise BadPayload(
+            f"{_named(address, series)} has timestamp {stamp_ms}, which is {disbelief(at_ns, received_ns)}: "
+            "set the edge node's clock, and have it send ms since 1970"
+        )
+    return at_ns
 
 
 def _number(address: Address, series: Series, value: Value) -> float:

@@ -11,6 +11,7 @@ from collector.schema import AlertLevel
 from detectors.alerts import Alert, State
 from detectors.chain.exposure import Exposure, exposures
 from detectors.chain.floor import Band, Floor, FloorHistory
+from detectors.chain.live import on_the_floor
 from detectors.chain.network import Arc, Mitigation, Network, Node, NodeKind, Receipt, Stock
 from detectors.chain.said import arc_records, node_records
 
@@ -44,7 +45,8 @@ NETWORK = Network(
 
 def alert(kind: str, **changes: Any) -> Alert:
     series = PARTS if kind == "shortage" else OUTPUT
-    facts = {"key": f"{kind}:{series}", "subject": series, "shard": "plant/line", "series": series}
+    subject = "plant/line" if kind == "silent" else series
+    facts = {"key": f"{kind}:{subject}", "subject": subject, "shard": "plant/line", "series": series}
     rest = {"severity": AlertLevel.WARNING, "state": State.UNACKED, "changed_at_ns": NOW_NS}
     return Alert(**(facts | rest | {"kind": kind} | changes))
 
@@ -197,3 +199,28 @@ class TestFloorHistory:
 
     def test_a_drop_that_measured_nothing_is_a_standstill(self) -> None:
         assert self.floor(FloorHistory(), 0, alert("output_drop")).line_ratio == {"line": 0.0}
+
+
+def test_a_silent_stock_sensor_makes_its_stock_unknown_and_not_the_line() -> None:
+    exposure = only(Floor(alerts=(alert("silent", key=f"silent-part:{PARTS}", subject=PARTS, series=PARTS),)))
+    assert (exposure.key, exposure.unknown, exposure.why_unknown) == ("line|part", True, "")
+    assert exposure.causes == (f"silent-part:{PARTS}",)
+
+
+def test_a_silent_gauge_exposes_nothing() -> None:
+    assert exposures(NETWORK, Floor(alerts=(alert("silent", subject=OUTPUT),)), NOW_NS) == []
+
+
+def test_what_cannot_be_computed_is_unknown_with_the_reason_and_the_rest_goes_on() -> None:
+    """A rate that is no number spoils the exposure of its own line only."""
+    broken = Floor(
+        stock=SHORT.stock, line_ratio={"line": float("nan")}, alerts=(alert("shortage"), alert("output_drop"))
+    )
+    found = {exposure.key: exposure for exposure in exposures(NETWORK, broken, NOW_NS)}
+    assert found["line|part"].gap_d == pytest.approx(6.5)
+    assert found["line|thing"].unknown
+    assert found["line|thing"].why_unknown
+    assert found["line|thing"].causes == (f"output_drop:{OUTPUT}",)
+    live = on_the_floor(NETWORK, broken, NOW_NS)
+    (line,) = [record for record in node_records(live, list(found.values()), NOW_NS) if record.key == "line"]
+    assert line.fields["subtitle"] == "at risk: cannot be computed"

@@ -1,4 +1,4 @@
-"""Threads that work together: the first that fails stops the others, and its error is the one the caller sees."""
+"""Jobs, each in its own thread: the first that fails stops the others, and its error is the one the caller sees."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 
-class Crew:
-    """Start jobs with `start`, end them with `dismiss`; each job gets the shared `stop` and returns when it is set."""
+class Jobs:
+    """Start one with `start`, end all with `end`; each gets the shared `stop` and returns when it is set."""
 
     def __init__(self) -> None:
         self.stop = Event()
@@ -24,7 +24,7 @@ class Crew:
         if self._failure is not None:
             raise self._failure
 
-    def dismiss(self) -> None:
+    def end(self) -> None:
         """Tells all to stop and waits for them; raises the first failure."""
         self.stop.set()
         for thread in self._threads:

@@ -1,0 +1,52 @@
+"""What is remembered of one rule on one line: its method's state, and of each subject the verdict and the alert.
+
+Written by `detectors.watch`, kept in the line's snapshot by `detectors.line`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from detectors.alerts import Alert, Comment, State
+from detectors.detector import Point
+from detectors.engine import Said
+from detectors.said import event_said, level_said
+
+_NOBODY_TOLD = (State.NORMAL, State.PENDING)
+
+
+class Seen(msgspec.Struct):
+    """The latest that a method said of a subject, and the life of the alert that hangs on it."""
+
+    series: int  # -1: the whole line, of a method that failed
+    at_ns: int
+    point: Point
+    alert: Alert
+    waiting: Alert | None = None  # cleared before anyone acknowledged it
+    level_ns: int = 0  # the score that was last stored as a level
+    judged_ns: int = 0  # the last score that was a number
+    error: str = ""  # the subject is the method itself: why it failed
+
+
+class Watched(msgspec.Struct):
+    """A method's own state and its subjects by name."""
+
+    method: bytes
+    subjects: dict[str, Seen]
+
+
+def let_go(seen: Seen, at_ns: int) -> list[Said]:
+    """Ends the alerts of a subject that no rule watches any more, and says so."""
+    comment = Comment("andon", at_ns, "closed: no rule of site.toml watches this any more")
+    said = []
+    for alert in (seen.waiting, seen.alert):
+        if alert is not None and alert.state not in _NOBODY_TOLD:
+            ended = msgspec.structs.replace(
+                alert,
+                state=State.NORMAL,
+                resolved_at_ns=alert.resolved_at_ns or at_ns,
+                changed_at_ns=max(alert.changed_at_ns, at_ns),
+                comments=(*alert.comments, comment),
+            )
+            said += [event_said(ended), level_said(ended, at_ns)]
+    return said
