@@ -15,12 +15,12 @@ from collector.schema import SELF_LINE
 
 log = logging.getLogger(__name__)
 
-_REPORT_EVERY_NS = 30 * NS_PER_S
-
 
 @dataclass(slots=True)
 class Counters:
-    """Counts since start; `readings` turns them into readings. Its own lock, since sinks and ingest both count."""
+    """Counts since start, as readings every `report_every_s` (None: never). Locked: sinks and ingest both count."""
+
+    report_every_s: float | None = 30.0
 
     counts: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, int] = field(default_factory=dict)
@@ -69,10 +69,10 @@ class Counters:
             log.warning("sink.available sink=%s", name)
 
     def due(self, site: Site, now_ns: int) -> list[Reading]:
-        """Every counter as one reading at `now_ns` when it is time again (every 30 s), else nothing."""
-        if now_ns < self._due_ns:
+        """Every counter as one reading at `now_ns` when it is time again, else nothing."""
+        if self.report_every_s is None or now_ns < self._due_ns:
             return []
-        self._due_ns = now_ns + _REPORT_EVERY_NS
+        self._due_ns = now_ns + int(self.report_every_s * NS_PER_S)
         return self._readings(site, now_ns)
 
     def _readings(self, site: Site, at_ns: int) -> list[Reading]:

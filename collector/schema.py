@@ -55,7 +55,7 @@ CHAIN_NODE = Measurement(
     ("title", "subtitle", "risk", "days_of_supply_d", "time_to_survive_d", "stops_at", "x", "y"),
 )
 CHAIN_ARC = Measurement("chain_arc", ("source", "target", "material"), ("risk", "share", "lead_time_d"))
-WATCH_BEAT = Measurement("watch_beat", (), ("alive", "lag_s", "open_alerts", "spool_depth"))
+WATCH_BEAT = Measurement("watch_beat", (), ("alive", "open_alerts", "spool_depth"))
 
 MEASUREMENTS = (READING, EXPECTED, ALERT_STATE, ALERT_EVENT, OEE, EXPOSURE, CHAIN_NODE, CHAIN_ARC, WATCH_BEAT)
 

@@ -95,7 +95,7 @@ def _collect_and_detect(site: SiteFile) -> Sequence[float]:
 
 
 def _collect(site: SiteFile, spool: Spool) -> int:
-    clock, counters, stop = MessageClock(), Counters(_due_ns=2**62), Event()
+    clock, counters, stop = MessageClock(), Counters(report_every_s=None), Event()
     source = ReplaySource(_SITE / "capture.jsonl", clock, stop)
     tick_ns = int(site.clock.tick_s * NS_PER_S)
     appender = Appender(spool, site.site, clock, tick_ns, Retention(site.spool, counters), counters)

@@ -23,7 +23,6 @@ from collector.readings import NS_PER_S
 from collector.sources.recording import Published, read_recording
 from collector.sources.simulated import Plant
 from collector.spool.frames import FrameKind
-from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from deploy.audit import make_report
 from deploy.broker import demo_broker
@@ -34,6 +33,7 @@ from deploy.report_page import write_report
 from deploy.running import start_board, start_chain, start_collector, start_detection
 from deploy.site import SiteFile, load_site
 from detectors.chain.run import FLOOR_READER, READER
+from detectors.engine import dealt_with
 
 SITES = Path(__file__).parent / "sites"
 _STORE_WAIT_S = 30.0
@@ -165,21 +165,17 @@ def _await_everything(site: SiteFile, end_ns: int, jobs: Jobs) -> None:
     """Waits until detectors and chain have dealt with the whole log, the tick at `end_ns` included."""
     with site.open_spool() as spool:
 
-        def dealt_with() -> bool:
-            inputs_done = all(
-                not spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
-                for line in spool.log.lines()
-            )
-            chain_done = site.network is None or _chain_done(spool)
-            return spool.log.clock_ns() >= end_ns and inputs_done and chain_done
+        def is_done() -> bool:
+            detected = spool.log.clock_ns() >= end_ns and dealt_with(spool) == spool.log.end()
+            return detected and (site.network is None or not _left_to_the_chain(spool))
 
-        _await(dealt_with, "detectors and chain are not done", jobs, wait_s=600.0)
+        _await(is_done, "detectors and chain are not done", jobs, wait_s=600.0)
 
 
-def _chain_done(spool: Spool) -> bool:
+def _left_to_the_chain(spool: Spool) -> bool:
     log = spool.log
-    heard = not log.read(log.cursor(READER), 1, kinds=(FrameKind.RECORD,))
-    return heard and not log.read(log.cursor(FLOOR_READER), 1, kinds=(FrameKind.BATCH, FrameKind.TICK))
+    unheard = log.read(log.cursor(READER), 1, kinds=(FrameKind.RECORD,))
+    return bool(unheard or log.read(log.cursor(FLOOR_READER), 1, kinds=(FrameKind.BATCH, FrameKind.TICK)))
 
 
 def _report(options: DemoOptions, site: SiteFile, published: Sequence[Published], plant: Plant | None) -> Report:

@@ -35,7 +35,7 @@ from collector.spool.spool import Spool
 from detectors.calendar import Calendar, calendar_of
 from detectors.chain.folder import load as load_network
 from detectors.chain.network import Network
-from detectors.settings import BoundRule, DetectSettings, bound_rules, detect_settings
+from detectors.settings import BoundRule, DetectSettings, bound_rules, detect_settings, own_rules
 
 _BROKER_FILES = {"password_file": "the password and nothing else", "ca_file": "the PEM file of the broker's authority"}
 
@@ -140,7 +140,7 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         broker=document.section("broker", BrokerSettings),
         spool=spool,
         detect=detect_settings(document),
-        rules=bound_rules(document),
+        rules=(*bound_rules(document), *own_rules()),
         calendar=calendar,
         board=document.section("board", BoardSettings),
         network=network,

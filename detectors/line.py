@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from collector.readings import NS_PER_S, Batch, Quality
+from collector.schema import SELF_LINE
 from collector.spool.frames import Control, Frame, FrameKind
 from detectors.alerts import AlertRule
 from detectors.detector import Context
@@ -53,7 +54,7 @@ class LineLogic:
         self._calendar = context.calendar
         self._tick_ns = int(settings.tick_s * NS_PER_S)
         self._levels_ns = int(settings.levels_s * NS_PER_S)
-        own = (bound for bound in rules if fnmatch.fnmatchcase(self._line, bound.rule.line))
+        own = (bound for bound in rules if _is_about(bound.rule, self._line))
         self._watches = [Watch(bound, context) for bound in own]
         self._tick = -1
         self._said: list[Said] = []
@@ -137,3 +138,8 @@ def _ticks_between(first: int, last: int, tick_ns: int) -> Iterable[int]:
     start, end = first + closely, last - closely
     hours = range(-(-max(start, end - _COARSE_LOOKS * coarsely) // coarsely) * coarsely, end, coarsely)
     return chain(range(first, start), hours, range(max(start, end), last + 1))
+
+
+def _is_about(rule: AlertRule, line: str) -> bool:
+    """The collector's own line is watched only by rules that name it."""
+    return rule.line == line if line == SELF_LINE else fnmatch.fnmatchcase(line, rule.line)

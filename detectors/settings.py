@@ -14,9 +14,11 @@ import msgspec
 
 from collector.config import ConfigError, Document, Positive, Section
 from collector.folder import find
+from collector.schema import SELF_LINE, AlertLevel
 from detectors import methods
 from detectors.alerts import AlertRule
 from detectors.detector import Context, Detector
+from detectors.methods import limits
 
 
 class DetectSettings(Section, frozen=True, kw_only=True):
@@ -63,6 +65,21 @@ def bound_rules(document: Document) -> tuple[BoundRule, ...]:
         where = f"{document.path}: `rule[{names.index(ring[0])}].suppressed_by`"
         raise ConfigError(f"{where}: rules suppress each other ({' <- '.join(ring)}); remove one of these") from error
     return tuple(bound[name] for name in order)
+
+
+def own_rules() -> tuple[BoundRule, ...]:
+    """What every site watches of its collector, whatever site.toml says: whether anything can arrive at all."""
+    rule = AlertRule(
+        method="limits",
+        name="cut_off",
+        metric="broker_connected",
+        line=SELF_LINE,
+        severity=AlertLevel.CRITICAL,
+        in_planned_stop=True,
+        consequence="nothing arrives from the plant: what the other alerts say may be old",
+        response="see the collector's log for the broker's reason; look at broker and network",
+    )
+    return (BoundRule(rule.name, rule, lambda context: limits.build(limits.Options(low=1.0), context)),)
 
 
 def _names(document: Document, rules: Sequence[AlertRule]) -> list[str]:

@@ -7,7 +7,6 @@ said here, so that a board can tell a quiet plant from a dead watcher.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Event
 
 from collector import schema
 from collector.readings import NS_PER_S
@@ -19,11 +18,9 @@ from detectors.engine import SpoolShards, run_shard
 from detectors.line import LineLogic
 from detectors.settings import BoundRule, DetectSettings
 
-_IDLE_S = 0.05
-
 
 class Detection:
-    """The detectors of a site, over one spool that this object owns while it works."""
+    """The detectors of a site and of the collector itself, over one spool that this object owns while it works."""
 
     def __init__(self, spool: Spool, rules: Sequence[BoundRule], settings: DetectSettings, calendar: Calendar) -> None:
         self._spool = spool
@@ -33,15 +30,9 @@ class Detection:
         self._seams = SpoolShards(spool)
         self._logics: dict[str, LineLogic] = {}
 
-    def run(self, stop: Event) -> None:
-        """Detects until told to stop."""
-        while not stop.is_set():
-            if not self.step():
-                stop.wait(_IDLE_S)
-
     def step(self) -> int:
         """Deals once with what is new in every line; returns how many frames that was, 0 when all is done."""
-        dealt_with = sum(self._step_line(shard) for shard in self._spool.log.lines())
+        dealt_with = sum(self._step_line(shard) for shard in self._spool.log.shards())
         if dealt_with:
             self._beat()
         return dealt_with
@@ -71,7 +62,11 @@ class Detection:
         beat = Record(
             measurement=schema.WATCH_BEAT.name,
             tags={},
-            fields={"alive": 1, "open_alerts": sum(float(alert.fields["state"]) > 0 for alert in alerts)},
+            fields={
+                "alive": 1,
+                "open_alerts": sum(float(alert.fields["state"]) > 0 for alert in alerts),
+                "spool_depth": max(0, self._spool.log.end() - self._spool.log.delivered()),
+            },
             at_ns=at_ns,
             key="beat",
         )

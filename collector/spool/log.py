@@ -91,8 +91,11 @@ class Log:
 
     def lines(self) -> list[str]:
         """The production lines that have ever sent readings; the collector's own counters are none."""
-        rows = self._connection.execute("SELECT shard FROM line ORDER BY shard")
-        return [shard for (shard,) in rows if not shard.endswith(f"/{SELF_LINE}")]
+        return [shard for shard in self.shards() if not shard.endswith(f"/{SELF_LINE}")]
+
+    def shards(self) -> list[str]:
+        """All lines, the collector's own among them."""
+        return [shard for (shard,) in self._connection.execute("SELECT shard FROM line ORDER BY shard")]
 
     def clock_ns(self) -> int:
         """The site's time as far as the log knows it: the latest tick, 0 before the first."""

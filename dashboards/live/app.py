@@ -22,7 +22,7 @@ from dashboards.live.door import Door
 from dashboards.live.feed import Feed
 from dashboards.live.page import document
 from dashboards.live.view import WINDOW_S, View
-from detectors.actions import Deed, UnknownAlert, act
+from detectors.actions import Deed, EndedAlert, UnknownAlert, act
 from detectors.calendar import Calendar
 from detectors.chain.network import Network
 
@@ -108,6 +108,8 @@ async def _act(spool_path: Path, request: Request) -> Response:
         control = await run_in_threadpool(_written, spool_path, Action(name), alert_id, deed)
     except (msgspec.DecodeError, ValueError) as error:
         return _said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
+    except EndedAlert as error:
+        return _said(str(error), 409)
     except UnknownAlert as error:
         return _said(str(error), 404)
     except SpoolError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from threading import Event
 
 import msgspec
 import numpy as np
@@ -33,7 +32,6 @@ SHARD = "chain"
 
 # Suppressed alerts are not among them: their cause is open itself, or production is not planned.
 _CAUSING = frozenset({State.UNACKED, State.ACKED, State.SHELVED})
-_IDLE_S = 0.1
 
 
 class Memory(msgspec.Struct):
@@ -54,12 +52,6 @@ class ChainRun:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._digest = hashlib.sha256(msgspec.msgpack.encode(_parts(network))).hexdigest()
-
-    def run(self, spool: Spool, stop: Event) -> None:
-        """Steps until told to stop."""
-        while not stop.is_set():
-            if not self.step(spool):
-                stop.wait(_IDLE_S)
 
     def step(self, spool: Spool, limit: int = 500) -> int:
         """Deals with up to `limit` new records and as many frames; returns how many, 0 when all that can be is done."""

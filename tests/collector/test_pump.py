@@ -107,7 +107,7 @@ def payloads(count: int) -> list[bytes]:
 
 
 def take(spool: Spool, source: Listed, stop: Event, clock: Clock | None = None, max_mb: float = 100.0) -> Counters:
-    clock, counters = clock or WallClock(), Counters(_due_ns=2**62)
+    clock, counters = clock or WallClock(), Counters(report_every_s=None)
     decoder = Decoder([(TopicTemplate("level"), Numbers())], clock)
     retention = Retention(SpoolSettings(max_mb=max_mb), counters, detected=False)
     ingest(source, decoder, Appender(spool, SITE, clock, 5 * NS_PER_S, retention, counters), stop)
@@ -318,7 +318,7 @@ def test_a_full_disk_makes_the_oldest_go_and_loses_nothing_without_saying_so(tmp
         pytest.skip("this machine does not let root mount a small disk")
     try:
         with Spool.open(disk / "spool.sqlite", max_mb=100.0) as spool:
-            counters = Counters(_due_ns=2**62)
+            counters = Counters(report_every_s=None)
             retention = Retention(SpoolSettings(max_mb=100.0), counters, detected=False)
             retention.hold_reserve(spool)
             assert (disk / "spool.sqlite.reserve").exists()

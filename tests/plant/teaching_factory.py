@@ -14,9 +14,9 @@ from collector.clock import MessageClock
 from collector.health import Counters
 from collector.sources.mqtt import MqttSource
 from collector.sources.recording import read_recording
-from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from deploy.site import SiteFile, load_site
+from detectors.engine import dealt_with
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "sites" / "teaching_factory"
 CAPTURE = SAMPLE / "capture.jsonl"
@@ -53,10 +53,7 @@ class Site:
         with Spool.open(self.loaded.spool_path) as spool:
             if spool.log.clock_ns() + 5_000_000_000 < last_ns:
                 return False
-            return all(
-                not spool.log.read(spool.states.load(line).offset, 1, shard=line, kinds=INPUTS)
-                for line in spool.log.lines()
-            )
+            return dealt_with(spool) == spool.log.end()
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def plant() -> Iterator[tuple[Frame, dict[int, Series]]]:
         for line in lines:
             yield readings(site, line)
     for at_s in range(START_S, START_S + SPAN_S, 30):
-        yield record(schema.WATCH_BEAT, {}, {"alive": True, "open_alerts": 3.0, "lag_s": 0.4}, at_s)
+        yield record(schema.WATCH_BEAT, {}, {"alive": True, "open_alerts": 3.0, "spool_depth": 4.0}, at_s)
         for line in LINES["nanjing"]:
             place = {"site": "nanjing", "line": line, "cell": "line", "metric": "good"}
             band: dict[str, Field] = {"value": 52.0, "low": 48.0, "mid": 55.0, "high": 60.0, "score": 0.2}

@@ -39,9 +39,10 @@ def readings(spool: Spool) -> Times:
 
 
 def said(spool: Spool) -> list[Record]:
-    """Everything the detectors said, without the watcher's pulse, which tells of the process and not of the plant."""
+    """Everything the detectors said, without what tells of the processes and not of the plant."""
     bodies = [frame.body for frame in spool.log.read(0, 1_000_000, kinds=(FrameKind.RECORD,))]
-    return [body for body in bodies if isinstance(body, Record) and body.measurement != schema.WATCH_BEAT.name]
+    records = [body for body in bodies if isinstance(body, Record) and body.measurement != schema.WATCH_BEAT.name]
+    return [record for record in records if record.tags.get("line") != schema.SELF_LINE]
 
 
 def final_alerts(spool: Spool) -> list[dict[str, object]]:
