@@ -11,7 +11,7 @@ from collector.spool.frames import Action
 from collector.spool.spool import Spool, SpoolError
 from deploy.instants import utc_of_ns
 from deploy.site import SiteFile
-from detectors.actions import Deed, act
+from detectors.actions import ActionRequest, act
 from detectors.alerts import Alert
 
 
@@ -49,9 +49,9 @@ def listed(spool: Spool, *, everything: bool) -> list[dict[str, str]]:
 def done(spool: Spool, action: Action, alert_id: str, who: str, text: str, minutes: float) -> str:
     """Writes the action into the log, where the detectors take it up; returns what to tell the person."""
     try:
-        deed = msgspec.convert({"who": who, "text": text, "minutes": minutes}, Deed)
+        request = msgspec.convert({"who": who, "text": text, "minutes": minutes}, ActionRequest)
     except msgspec.ValidationError as error:
         raise AlertError(f"{alert_id}: {error}; see `andon alerts {action} --help`") from error
-    control = act(spool, action, alert_id, deed)
+    control = act(spool, action, alert_id, request)
     until = f" until {utc_of_ns(control.until_ns)}" if control.until_ns else ""
     return f"{alert_id}: {action} by {control.who} at {utc_of_ns(control.at_ns)}{until}"

@@ -83,8 +83,8 @@ def start_chain(jobs: Jobs, site: SiteFile, network: Network) -> None:
 
 def start_board(jobs: Jobs, site: SiteFile, host: str | None = None, port: int | None = None) -> str:
     """Starts the local board; returns its address. Raises AndonError when it cannot listen there."""
+    from dashboards.live.allowed_hosts import AllowedHosts
     from dashboards.live.app import board_app
-    from dashboards.live.door import Door
     from dashboards.live.server import serve
 
     settings = site.board
@@ -95,7 +95,7 @@ def start_board(jobs: Jobs, site: SiteFile, host: str | None = None, port: int |
         timezone=site.site.timezone,
         calendar=site.calendar,
         network=site.network,
-        door=Door.of_host(host, settings.names),
+        allowed=AllowedHosts.of_host(host, settings.names),
     )
     board = serve(app, host, settings.port if port is None else port)
 

@@ -22,7 +22,7 @@ class EndedAlert(UnknownAlert):
     """The alert is over, or a newer occurrence has taken its place: there is nothing left to act on."""
 
 
-class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ActionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who does it, why, and for shelving how long. Raises ValueError on an empty name."""
 
     who: Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
@@ -30,15 +30,15 @@ class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] = 30.0
 
 
-def act(spool: Spool, action: Action, alert_id: str, deed: Deed) -> Control:
+def act(spool: Spool, action: Action, alert_id: str, request: ActionRequest) -> Control:
     """Appends the action at the site's time; durable on return. Raises UnknownAlert, EndedAlert, SpoolError.
 
     An alert that has ended takes comments until its next occurrence, and nothing else.
     """
     shard = _alert_to_act_on(spool, action, alert_id).shard
     at_ns = spool.log.clock_ns()
-    until_ns = at_ns + int(deed.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
-    control = Control(action, alert_id, deed.who.strip(), at_ns, deed.text.strip(), until_ns)
+    until_ns = at_ns + int(request.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
+    control = Control(action, alert_id, request.who.strip(), at_ns, request.text.strip(), until_ns)
     with spool.transaction():
         spool.log.append([control_frame(shard, control)])
     return control

@@ -18,10 +18,10 @@ from collector.spool.state import ShardState
 FRAMES_PER_COMMIT = 200
 
 
-class Said(NamedTuple):
+class ShardOutput(NamedTuple):
     """A record and the deterministic id under which saying it twice is saying it once."""
 
-    said_as: str
+    output_id: str
     record: Record
 
 
@@ -30,7 +30,7 @@ class ShardLogic(Protocol):
 
     version: int
 
-    def apply(self, frames: Sequence[Frame]) -> list[Said]: ...
+    def apply(self, frames: Sequence[Frame]) -> list[ShardOutput]: ...
     def snapshot(self) -> bytes: ...
     def restore(self, state: bytes, version: int) -> None: ...
 
@@ -48,7 +48,7 @@ class StateStore(Protocol):
 
 
 class RecordSink(Protocol):
-    def emit(self, shard: str, said: Said) -> None: ...
+    def emit(self, shard: str, said: ShardOutput) -> None: ...
 
 
 def run_shard(shard: str, logic: ShardLogic, log: ShardLog, states: StateStore, sink: RecordSink) -> int:
@@ -82,7 +82,7 @@ class SpoolShards:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._waiting: list[tuple[str, Said]] = []
+        self._waiting: list[tuple[str, ShardOutput]] = []
 
     def read(self, shard: str, after: int) -> list[Frame]:
         return self._spool.log.read(after, FRAMES_PER_COMMIT, shard=shard, kinds=INPUTS)
@@ -90,12 +90,12 @@ class SpoolShards:
     def load(self, shard: str) -> ShardState:
         return self._spool.states.load(shard)
 
-    def emit(self, shard: str, said: Said) -> None:
+    def emit(self, shard: str, said: ShardOutput) -> None:
         self._waiting.append((shard, said))
 
     def commit(self, shard: str, after: ShardState, expected_rev: int) -> int:
         waiting, self._waiting = self._waiting, []
         with self._spool.transaction():
             for of_shard, said in waiting:
-                self._spool.log.say(of_shard, said.said_as, said.record)
+                self._spool.log.say(of_shard, said.output_id, said.record)
             return self._spool.states.commit(shard, after.offset, after.version, after.body, expected_rev)

@@ -21,7 +21,7 @@ from collector.schema import SELF_LINE
 from collector.spool.frames import Control, Frame, FrameKind
 from detectors.alerts import AlertRule
 from detectors.detector import Context
-from detectors.engine import Said
+from detectors.engine import ShardOutput
 from detectors.settings import BoundRule, DetectSettings
 from detectors.watch import Hidden, Watch
 from detectors.watched import Watched, let_go
@@ -57,9 +57,9 @@ class LineLogic:
         own = (bound for bound in rules if _is_about(bound.rule, self._line))
         self._watches = [Watch(bound, context) for bound in own]
         self._tick = -1
-        self._said: list[Said] = []
+        self._said: list[ShardOutput] = []
 
-    def apply(self, frames: Sequence[Frame]) -> list[Said]:
+    def apply(self, frames: Sequence[Frame]) -> list[ShardOutput]:
         for frame in frames:
             if isinstance(frame.body, Batch):
                 self._take_batch(frame.body)

@@ -1,6 +1,6 @@
 """One rule at work on one line: its method, what it last said of each subject, and the alerts that hang on that.
 
-Input: readings and instants from `detectors.line`. Output: records of `detectors.said`. Pure.
+Input: readings and instants from `detectors.line`. Output: records of `detectors.outputs`. Pure.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collector.readings import NS_PER_S, Batch
 from collector.spool.frames import Control
 from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control
 from detectors.detector import Context, Evidence, Point, Scores
-from detectors.engine import Said
-from detectors.said import event_said, expected_said, level_said
+from detectors.engine import ShardOutput
+from detectors.outputs import event_output, expected_output, level_output
 from detectors.settings import BoundRule
 from detectors.watched import Seen, Watched, let_go
 
@@ -59,7 +59,7 @@ class Watch:
     def snapshot(self) -> Watched:
         return Watched(self._detector.snapshot(), self._subjects)
 
-    def restore(self, kept: Watched, at_ns: int) -> list[Said]:
+    def restore(self, kept: Watched, at_ns: int) -> list[ShardOutput]:
         """Takes up a snapshot and tries again what had failed. The state of a method which has changed is dropped, and
         said to be; the alerts of subjects that the rule no longer has are closed.
         """
@@ -77,35 +77,35 @@ class Watch:
         if wanted.any() and _WHOLE_LINE not in self._series_off:
             self._ask(batch if wanted.all() else batch.take(wanted))
 
-    def look(self, at_ns: int, hidden: Hidden) -> list[Said]:
+    def look(self, at_ns: int, hidden: Hidden) -> list[ShardOutput]:
         """Lets time pass to `at_ns` and moves every alert one step; returns what changed."""
         if _WHOLE_LINE not in self._series_off:
             self._pass(at_ns)
         return [said for seen in self._subjects.values() for said in self._step(seen, at_ns, hidden)]
 
-    def take(self, control: Control) -> list[Said]:
+    def take(self, control: Control) -> list[ShardOutput]:
         """Applies what a person did, if it is about an alert of this rule."""
         said = []
         for seen in self._subjects.values():
             if seen.alert.alert_id == control.alert_id and seen.alert.state is not State.PENDING:
                 seen.alert = apply_control(seen.alert, control)
-                said += [event_said(seen.alert), level_said(seen.alert, control.at_ns)]
+                said += [event_output(seen.alert), level_output(seen.alert, control.at_ns)]
             elif seen.waiting is not None and seen.waiting.alert_id == control.alert_id:
                 answered = apply_control(seen.waiting, control)
-                said.append(event_said(answered))
+                said.append(event_output(answered))
                 seen.waiting = answered if answered.state is State.RTN_UNACKED else None
         return said
 
-    def levels(self, at_ns: int) -> list[Said]:
+    def levels(self, at_ns: int) -> list[ShardOutput]:
         """The bands that are new since the last call, and the level of every alert that is open or closed lately."""
         said = []
         for seen in self._subjects.values():
             if seen.at_ns > seen.level_ns and not math.isnan(seen.point.value):
                 seen.level_ns = seen.at_ns
                 series = self._context.series[seen.series]
-                said.append(expected_said(self.name, self.rule.method, series, seen.at_ns, seen.point))
+                said.append(expected_output(self.name, self.rule.method, series, seen.at_ns, seen.point))
             if seen.alert.is_open or _closed_lately(seen.alert, at_ns):
-                said.append(level_said(seen.alert, at_ns))
+                said.append(level_output(seen.alert, at_ns))
         return said
 
     def open_alert(self) -> Alert | None:
@@ -205,7 +205,7 @@ class Watch:
             state=State.NORMAL,
         )
 
-    def _step(self, seen: Seen, at_ns: int, hidden: Hidden) -> list[Said]:
+    def _step(self, seen: Seen, at_ns: int, hidden: Hidden) -> list[ShardOutput]:
         before, point = seen.alert, seen.point
         if before.state in (State.NORMAL, State.RTN_UNACKED) and not point.score >= 1.0:
             return []
@@ -223,7 +223,7 @@ class Watch:
             return []
         return self._told(seen, before, at_ns)
 
-    def _told(self, seen: Seen, before: Alert, at_ns: int) -> list[Said]:
+    def _told(self, seen: Seen, before: Alert, at_ns: int) -> list[ShardOutput]:
         """What follows from a change: evidence when it fires, the end of an older occurrence, the records."""
         after = seen.alert
         if before.state is State.RTN_UNACKED:
@@ -234,9 +234,9 @@ class Watch:
         if not after.evidence:
             after = seen.alert = msgspec.structs.replace(after, evidence=self._evidence(seen, at_ns))
         if after.is_open and seen.waiting is not None:
-            said.append(event_said(msgspec.structs.replace(seen.waiting, state=State.NORMAL, changed_at_ns=at_ns)))
+            said.append(event_output(msgspec.structs.replace(seen.waiting, state=State.NORMAL, changed_at_ns=at_ns)))
             seen.waiting = None
-        return [*said, event_said(after), level_said(after, at_ns)]
+        return [*said, event_output(after), level_output(after, at_ns)]
 
     def _evidence(self, seen: Seen, at_ns: int) -> Evidence:
         if seen.error:

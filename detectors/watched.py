@@ -9,8 +9,8 @@ import msgspec
 
 from detectors.alerts import Alert, Comment, State
 from detectors.detector import Point
-from detectors.engine import Said
-from detectors.said import event_said, level_said
+from detectors.engine import ShardOutput
+from detectors.outputs import event_output, level_output
 
 _NOBODY_TOLD = (State.NORMAL, State.PENDING)
 
@@ -35,7 +35,7 @@ class Watched(msgspec.Struct):
     subjects: dict[str, Seen]
 
 
-def let_go(seen: Seen, at_ns: int) -> list[Said]:
+def let_go(seen: Seen, at_ns: int) -> list[ShardOutput]:
     """Ends the alerts of a subject that no rule watches any more, and says so."""
     comment = Comment("andon", at_ns, "closed: no rule of site.toml watches this any more")
     said = []
@@ -48,5 +48,5 @@ def let_go(seen: Seen, at_ns: int) -> list[Said]:
                 changed_at_ns=max(alert.changed_at_ns, at_ns),
                 comments=(*alert.comments, comment),
             )
-            said += [event_said(ended), level_said(ended, at_ns)]
+            said += [event_output(ended), level_output(ended, at_ns)]
     return said

@@ -45,11 +45,11 @@ class Log:
                 self._connection.execute("INSERT OR IGNORE INTO line VALUES (?)", (frame.shard,))
         return last
 
-    def say(self, shard: str, said_as: str, record: Record) -> None:
-        """Adds a record once: the same `said_as` again changes nothing. Keeps it as the latest of its key."""
+    def say(self, shard: str, output_id: str, record: Record) -> None:
+        """Adds a record once: the same `output_id` again changes nothing. Keeps it as the latest of its key."""
         cursor = self._connection.execute(
-            "INSERT OR IGNORE INTO log (shard, kind, at_ns, body, said_as) VALUES (?, ?, ?, ?, ?)",
-            (shard, FrameKind.RECORD, record.at_ns, pack(record), said_as),
+            "INSERT OR IGNORE INTO log (shard, kind, at_ns, body, output_id) VALUES (?, ?, ?, ?, ?)",
+            (shard, FrameKind.RECORD, record.at_ns, pack(record), output_id),
         )
         if cursor.rowcount and record.key:
             self._connection.execute(
@@ -137,7 +137,7 @@ class Log:
 
         Never what was said about an alert (`alert|...`), nor what a person did.
         """
-        spared = f"kind != {FrameKind.CONTROL:d} AND (said_as IS NULL OR said_as NOT LIKE 'alert|%')"
+        spared = f"kind != {FrameKind.CONTROL:d} AND (output_id IS NULL OR output_id NOT LIKE 'alert|%')"
         return self._evict(spared, (), limit)
 
     def _evict(self, where: str, args: tuple[int, ...], limit: int) -> Evicted:

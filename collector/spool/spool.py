@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, body BLOB NOT NULL UN
 CREATE TABLE IF NOT EXISTS log (
     offset INTEGER PRIMARY KEY AUTOINCREMENT,
     shard TEXT NOT NULL, kind INTEGER NOT NULL, at_ns INTEGER NOT NULL, body BLOB NOT NULL,
-    said_as TEXT UNIQUE            -- deterministic id of a record; says it once however often it is emitted
+    output_id TEXT UNIQUE            -- deterministic id of a record; says it once however often it is emitted
 );
 CREATE INDEX IF NOT EXISTS log_by_shard ON log (shard, offset) WHERE kind != 4;
 CREATE TABLE IF NOT EXISTS line (shard TEXT PRIMARY KEY) WITHOUT ROWID;

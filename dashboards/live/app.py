@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.spool.frames import Action, Control
 from collector.spool.spool import Spool, SpoolError
-from dashboards.live.door import Door
+from dashboards.live.allowed_hosts import AllowedHosts
 from dashboards.live.feed import Feed
 from dashboards.live.page import document
 from dashboards.live.view import WINDOW_S, View
-from detectors.actions import Deed, EndedAlert, UnknownAlert, act
+from detectors.actions import ActionRequest, EndedAlert, UnknownAlert, act
 from detectors.calendar import Calendar
 from detectors.chain.network import Network
 
@@ -46,7 +46,7 @@ def board_app(
     calendar: Calendar | None = None,
     network: Network | None = None,
     window_s: float = WINDOW_S,
-    door: Door | None = None,
+    allowed: AllowedHosts | None = None,
 ) -> Starlette:
     """The board over one spool. `network`: the chain as it is now; what was said of nodes it lacks is left out."""
     nodes = None if network is None else frozenset(network.by_name)
@@ -56,7 +56,7 @@ def board_app(
         return View(spool, title=title, timezone=timezone, calendar=calendar, nodes=nodes, window_s=window_s)
 
     feed = Feed(open_view)
-    door = door or Door()
+    allowed = allowed or AllowedHosts()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -78,7 +78,7 @@ def board_app(
         return PlainTextResponse("\n".join(notices) or "ok", status_code=503 if notices else 200)
 
     async def action(request: Request) -> Response:
-        refused = door.refuses_act(request.headers)
+        refused = allowed.refuses_act(request.headers)
         if refused:
             return _said(refused, 415 if "application/json" in refused else 403)
         return await _act(spool_path, request)
@@ -91,7 +91,7 @@ def board_app(
         Route("/alerts/{alert_id:path}/{action}", action, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(_Porter, door=door)])
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(_HostCheck, allowed=allowed)])
     app.state.feed = feed
     return app
 
@@ -104,8 +104,8 @@ async def _act(spool_path: Path, request: Request) -> Response:
     if body is None:
         return _said(f"the body is longer than {_LONGEST_BODY} bytes; shorten the text", 413)
     try:
-        deed = msgspec.json.decode(body, type=Deed)
-        control = await run_in_threadpool(_written, spool_path, Action(name), alert_id, deed)
+        wanted = msgspec.json.decode(body, type=ActionRequest)
+        control = await run_in_threadpool(_written, spool_path, Action(name), alert_id, wanted)
     except (msgspec.DecodeError, ValueError) as error:
         return _said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
     except EndedAlert as error:
@@ -127,22 +127,22 @@ async def _body(request: Request) -> bytes | None:
     return body
 
 
-def _written(spool_path: Path, action: Action, alert_id: str, deed: Deed) -> Control:
+def _written(spool_path: Path, action: Action, alert_id: str, request: ActionRequest) -> Control:
     """Writes from a connection of its own: requests come on any thread."""
     with Spool.open(spool_path) as spool:
-        return act(spool, action, alert_id, deed)
+        return act(spool, action, alert_id, request)
 
 
 def _said(sentence: str, status: int) -> Response:
     return Response(msgspec.json.encode({"error": sentence}), media_type="application/json", status_code=status)
 
 
-class _Porter:
+class _HostCheck:
     """Turns away requests that came by a foreign name, and sends the same careful headers with every answer."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, allowed: AllowedHosts) -> None:
         self._app = app
-        self._door = door
+        self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -155,7 +155,7 @@ class _Porter:
             await send(message)
 
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        if self._door.admits(host):
+        if self._allowed.admits(host):
             await self._app(scope, receive, send_with_headers)
         else:
             sentence = f"this board does not answer to the name {host!r}; add it to [board] names in site.toml"

@@ -23,7 +23,7 @@ from detectors.chain.exposure import Exposure, exposures
 from detectors.chain.floor import KINDS, Band, Floor, FloorHistory
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
-from detectors.chain.said import arc_records, exposure_record, node_records
+from detectors.chain.outputs import arc_records, exposure_record, node_records
 from detectors.engine import dealt_with
 
 READER = "chain"  # cursor over what detectors said, and the name of the memory
@@ -69,8 +69,8 @@ class ChainRun:
         for frame in frames:
             spoken += self._follow(memory, frame, spool)
         with spool.transaction():
-            for said_as, record in spoken:
-                spool.log.say(SHARD, said_as, record)
+            for output_id, record in spoken:
+                spool.log.say(SHARD, output_id, record)
             for reader, done in ((READER, said), (FLOOR_READER, frames)):
                 if done:
                     spool.log.advance(reader, done[-1].offset)

@@ -16,7 +16,7 @@ from collector.spool.frames import Record, batch_frame, tick_frame
 from collector.spool.spool import Spool
 from detectors.alerts import Alert, State
 from detectors.chain.exposure import Exposure
-from detectors.chain.said import exposure_record
+from detectors.chain.outputs import exposure_record
 
 T0_NS = 1_720_692_000 * NS_PER_S  # 2024-07-11 10:00:00 UTC
 MINUTE_NS = 60 * NS_PER_S

@@ -15,8 +15,8 @@ import pytest
 
 from collector.spool.frames import Action, Control, FrameKind
 from collector.spool.spool import Spool
+from dashboards.live.allowed_hosts import AllowedHosts
 from dashboards.live.app import board_app
-from dashboards.live.door import Door
 from dashboards.live.server import BoardUnavailable, RunningBoard, serve
 from detectors.alerts import State
 from tests.dashboards.live_plant import LINE, LivePlant, a_morning, ns, shortage
@@ -226,23 +226,23 @@ def test_names_that_are_not_the_boards_see_nothing(board):
 
 
 @pytest.mark.parametrize(
-    ("door", "host", "admitted"),
+    ("allowed", "host", "admitted"),
     [
-        (Door(), "localhost:80", True),
-        (Door(), "LOCALHOST", True),
-        (Door(), "[::1]:8470", True),
-        (Door(), "192.168.1.7:8470", False),
-        (Door(), "", False),
-        (Door.of_host("127.0.0.1"), "192.168.1.7", False),
-        (Door.of_host("0.0.0.0"), "192.168.1.7:8470", True),
-        (Door.of_host("0.0.0.0"), "[fe80::1]:8470", True),
-        (Door.of_host("0.0.0.0"), "evil.example", False),
-        (Door.of_host("0.0.0.0"), socket.gethostname(), True),
-        (Door.of_host("0.0.0.0", ["andon.plant.example"]), "andon.plant.example", True),
+        (AllowedHosts(), "localhost:80", True),
+        (AllowedHosts(), "LOCALHOST", True),
+        (AllowedHosts(), "[::1]:8470", True),
+        (AllowedHosts(), "192.168.1.7:8470", False),
+        (AllowedHosts(), "", False),
+        (AllowedHosts.of_host("127.0.0.1"), "192.168.1.7", False),
+        (AllowedHosts.of_host("0.0.0.0"), "192.168.1.7:8470", True),
+        (AllowedHosts.of_host("0.0.0.0"), "[fe80::1]:8470", True),
+        (AllowedHosts.of_host("0.0.0.0"), "evil.example", False),
+        (AllowedHosts.of_host("0.0.0.0"), socket.gethostname(), True),
+        (AllowedHosts.of_host("0.0.0.0", ["andon.plant.example"]), "andon.plant.example", True),
     ],
 )
-def test_the_door_knows_its_names(door, host, admitted):
-    assert door.admits(host) is admitted
+def test_the_door_knows_its_names(allowed, host, admitted):
+    assert allowed.admits(host) is admitted
 
 
 def test_health_is_doubt_made_public(board, plant, tmp_path):

@@ -11,11 +11,11 @@ from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.frames import Action, Control, FrameKind
 from collector.spool.spool import Spool
-from detectors.actions import Deed, EndedAlert, UnknownAlert, act
+from detectors.actions import ActionRequest, EndedAlert, UnknownAlert, act
 from detectors.alerts import Alert, State
-from detectors.said import event_said
+from detectors.outputs import event_output
 
-KIM = Deed("kim")
+KIM = ActionRequest("kim")
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def say(spool: Spool, state: State, at_s: int = 100) -> str:
         state=state,
         active_at_ns=at_s * NS_PER_S,
     )
-    said = event_said(alert)
+    said = event_output(alert)
     with spool.transaction():
-        spool.log.say("s/l", said.said_as, said.record)
+        spool.log.say("s/l", said.output_id, said.record)
     return alert.alert_id
 
 
@@ -57,7 +57,7 @@ def test_an_alert_that_is_over_takes_nothing_but_comments(spool: Spool, action: 
         act(spool, action, alert_id, KIM)
     assert str(refused.value) == f"{alert_id} has ended, there is nothing left to {action}; you can still comment on it"
     assert spool.log.read(0, 10, kinds=(FrameKind.CONTROL,)) == []
-    act(spool, Action.COMMENT, alert_id, Deed("kim", "it was the belt"))
+    act(spool, Action.COMMENT, alert_id, ActionRequest("kim", "it was the belt"))
 
 
 @pytest.mark.parametrize("action", list(Action))

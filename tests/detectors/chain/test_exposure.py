@@ -13,7 +13,7 @@ from detectors.chain.exposure import Exposure, exposures
 from detectors.chain.floor import Band, Floor, FloorHistory
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Arc, Mitigation, Network, Node, NodeKind, Receipt, Stock
-from detectors.chain.said import arc_records, node_records
+from detectors.chain.outputs import arc_records, node_records
 
 DAY_NS = 86_400 * NS_PER_S
 NOW_NS = 20_000 * DAY_NS

@@ -11,12 +11,12 @@ from collector.readings import Series
 from collector.spool.frames import Field, Record
 from detectors.alerts import Alert, State
 from detectors.detector import Point
-from detectors.engine import Said
+from detectors.engine import ShardOutput
 
 _S_PER_D = 86_400.0
 
 
-def event_said(alert: Alert) -> Said:
+def event_output(alert: Alert) -> ShardOutput:
     """The alert as it is now. One point per occurrence: its time stays that of the raising."""
     fields: dict[str, Field] = {
         "title": f"{alert.kind}: {alert.subject}",
@@ -36,11 +36,11 @@ def event_said(alert: Alert) -> Said:
         key=alert.alert_id,
         detail=msgspec.to_builtins(alert),
     )
-    said_as = f"alert|{alert.alert_id}|{alert.changed_at_ns}|{alert.state}|{len(alert.comments)}"
-    return Said(said_as, record)
+    output_id = f"alert|{alert.alert_id}|{alert.changed_at_ns}|{alert.state}|{len(alert.comments)}"
+    return ShardOutput(output_id, record)
 
 
-def level_said(alert: Alert, at_ns: int) -> Said:
+def level_output(alert: Alert, at_ns: int) -> ShardOutput:
     """The level of an alert at an instant: 0 when nobody needs to be told (cleared, shelved, suppressed)."""
     told = alert.state in (State.UNACKED, State.ACKED)
     fields: dict[str, Field] = {
@@ -55,11 +55,11 @@ def level_said(alert: Alert, at_ns: int) -> Said:
     if isinstance(time_to_empty_s, float):
         fields["cover_days"] = time_to_empty_s / _S_PER_D
     record = Record(measurement=schema.ALERT_STATE.name, tags=_tags(alert), fields=fields, at_ns=at_ns, key=alert.key)
-    said_as = f"level|{alert.key}|{at_ns}|{alert.state}|{len(alert.comments)}"
-    return Said(said_as, record)
+    output_id = f"level|{alert.key}|{at_ns}|{alert.state}|{len(alert.comments)}"
+    return ShardOutput(output_id, record)
 
 
-def expected_said(rule: str, method: str, series: Series, at_ns: int, point: Point) -> Said:
+def expected_output(rule: str, method: str, series: Series, at_ns: int, point: Point) -> ShardOutput:
     """The band a rule's method expected, the value it judged, and its score."""
     place = series.equipment
     tags = {"site": place.site, "area": place.area, "line": place.line, "cell": place.cell}
@@ -77,7 +77,7 @@ def expected_said(rule: str, method: str, series: Series, at_ns: int, point: Poi
         at_ns=at_ns,
         key=f"{rule}|{series.name}",
     )
-    return Said(f"expected|{rule}|{series.name}|{at_ns}", record)
+    return ShardOutput(f"expected|{rule}|{series.name}|{at_ns}", record)
 
 
 def _tags(alert: Alert) -> dict[str, str]:

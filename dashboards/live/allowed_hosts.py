@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Door:
+class AllowedHosts:
     """Admits `names` and, when it stands open to the network (`addresses`), every literal address."""
 
     def __init__(self, names: Iterable[str] = LOOPBACK, *, addresses: bool = False) -> None:
@@ -21,8 +21,8 @@ class Door:
         self._addresses = addresses
 
     @classmethod
-    def of_host(cls, host: str, names: Iterable[str] = ()) -> Door:
-        """The door of a board bound to `host`: this machine only, or this machine's names and addresses too."""
+    def of_host(cls, host: str, names: Iterable[str] = ()) -> AllowedHosts:
+        """What is allowed on a board bound to `host`: this machine only, or this machine's names and addresses too."""
         if host in LOOPBACK:
             return cls(LOOPBACK | frozenset(names))
         own = {host, socket.gethostname(), socket.getfqdn()}
