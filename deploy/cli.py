@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead.app, name="dead")
+app.command()(dead.ledger)
 app.add_typer(chain.app, name="chain")
 app.add_typer(dashboards.app, name="dashboards")
 

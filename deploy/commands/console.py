@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -84,7 +84,7 @@ def progress_bar(what: str) -> Iterator[OnPublished]:
         yield on_published
 
 
-def print_table(names: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+def print_table(names: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> None:
     table = Table(*names, box=None)
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))

@@ -1,12 +1,14 @@
-"""`andon dead ...`: what could not be taken."""
+"""`andon dead ...` and `andon ledger`: what could not be taken, and what is known to be missing."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import typer
 
 from deploy.commands.console import Json, SitePath, SpoolOption, out, print_table, spool_of
+from deploy.instants import utc_of_ns
 
 app = typer.Typer(help="Messages and rows that could not be taken.", no_args_is_help=True)
 
@@ -17,10 +19,37 @@ def dead_list(site: SitePath, spool: SpoolOption = None, limit: int = 50, as_jso
     with spool_of(site, spool) as opened:
         letters = opened.dead.read(limit)
     rows = [
-        {"topic": one.topic, "reason": one.reason, "payload": one.payload[:200].decode("utf-8", "replace")}
+        {
+            "topic": one.topic,
+            "reason": one.reason,
+            "times": one.times,
+            "payload": one.payload[:200].decode("utf-8", "replace"),
+        }
         for one in letters
     ]
+    _show(rows, ("topic", "reason", "times", "payload"), as_json)
+
+
+def ledger(site: SitePath, spool: SpoolOption = None, limit: int = 50, as_json: Json = False) -> None:
+    """Lists what is known to be missing: when, of what, how much and why, newest first."""
+    with spool_of(site, spool) as opened:
+        gaps = opened.ledger.read(limit)
+    rows = [
+        {
+            "asset": gap.asset,
+            "cause": str(gap.cause),
+            "from": utc_of_ns(gap.from_ns),
+            "to": utc_of_ns(gap.to_ns),
+            "missing": gap.missing,
+            "note": gap.note,
+        }
+        for gap in gaps
+    ]
+    _show(rows, ("asset", "cause", "from (UTC)", "to", "missing", "note"), as_json)
+
+
+def _show(rows: Sequence[dict[str, object]], names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps(rows))
-        return
-    print_table(("topic", "reason", "payload"), rows)
+    else:
+        print_table(names, rows)

@@ -81,7 +81,10 @@ def test_the_samples_are_sound() -> None:
         ),
         ({"old": 'format = "json_rules"', "new": 'format = "xml"'}, "`subscribe[0].format`: no format 'xml'; there is"),
         ({"old": 'kind = "lines_file"', "new": 'kind = "tape"'}, "`sink[0].kind`: no sink 'tape'; there is"),
-        ({"old": '["output_drop", "silent"]', "new": '["outage"]'}, "no rule is called 'outage' or uses such a method"),
+        (
+            {"old": '\nsuppressed_by = ["output_drop", "silent"]', "new": '\nsuppressed_by = ["outage"]'},
+            "no rule is called 'outage' or uses such a method",
+        ),
         (
             {"more": '[[sink]]\nname = "lines"\nkind = "lines_file"\npath = "var/more.lp"\n'},
             "`sink[1].name`: sink[0] is named 'lines' too; give each [[sink]] a name of its own",

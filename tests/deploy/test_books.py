@@ -1,0 +1,49 @@
+"""`andon dead list` and `andon ledger`: what is in the books is what a person reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from collector.readings import NS_PER_S
+from collector.spool.dead import DeadLetter
+from collector.spool.ledger import Cause, Gap
+from collector.spool.spool import Spool
+from deploy.cli import app
+
+SITE = Path(__file__).parents[2] / "deploy" / "sites" / "teaching_factory" / "site.toml"
+T0_NS = 1_720_730_486 * NS_PER_S
+
+
+@pytest.fixture
+def spool_path(tmp_path: Path) -> Path:
+    path = tmp_path / "spool.sqlite"
+    with Spool.open(path) as spool, spool.transaction():
+        spool.dead.add(DeadLetter("plant/[bold]red", b"{oops", "not JSON: add a comma", T0_NS))
+        spool.ledger.add(Gap("nanjing/inverter_1", Cause.SEQ_GAP, T0_NS, T0_NS + 9 * NS_PER_S, 3, "seq 5 was due"))
+    return path
+
+
+def answer(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_dead_letters_are_listed_with_their_reason(spool_path: Path) -> None:
+    (row,) = json.loads(answer("dead", "list", str(SITE), "--spool", str(spool_path), "--json"))
+    assert row == {"topic": "plant/[bold]red", "reason": "not JSON: add a comma", "times": 1, "payload": "{oops"}
+
+
+def test_the_ledger_names_what_is_missing(spool_path: Path) -> None:
+    (row,) = json.loads(answer("ledger", str(SITE), "--spool", str(spool_path), "--json"))
+    assert row["asset"] == "nanjing/inverter_1"
+    assert (row["cause"], row["missing"], row["note"]) == ("seq_gap", 3, "seq 5 was due")
+    assert (row["from"], row["to"]) == ("2024-07-11 20:41:26", "2024-07-11 20:41:35")
+
+
+def test_a_hostile_topic_is_text_in_the_table(spool_path: Path) -> None:
+    assert "[bold]red" in answer("dead", "list", str(SITE), "--spool", str(spool_path)).replace("\n", "")
