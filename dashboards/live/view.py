@@ -122,7 +122,10 @@ class View:
             self._beat = record
 
     def _expect(self, record: Record, *, is_latest: bool = False) -> None:
-        line = self._line("/".join(record.tags[level] for level in ("site", "line") if record.tags.get(level)))
+        shard = "/".join(record.tags[level] for level in ("site", "line") if record.tags.get(level))
+        if _is_self(shard):
+            return
+        line = self._line(shard)
         if record.tags["method"] == "shortage":
             line.estimated(record.key.partition("|")[2], record)
         elif record.tags["method"] == "output_drop":

@@ -17,7 +17,18 @@ from dashboards.live.state import BoardState, LineState
 from dashboards.live.view import View
 from detectors.alerts import State
 from detectors.calendar import Calendar, PlannedStop
-from tests.dashboards.live_plant import BLUE, BOTTLES, LINE, VIBRATION, LivePlant, a_chain, a_morning, ns, shortage
+from tests.dashboards.live_plant import (
+    BLUE,
+    BOTTLES,
+    LINE,
+    VIBRATION,
+    LivePlant,
+    a_chain,
+    a_morning,
+    expected,
+    ns,
+    shortage,
+)
 
 
 @pytest.fixture
@@ -219,6 +230,7 @@ def test_only_the_window_is_read_and_kept(plant):
 def test_own_counters_are_not_a_line(plant):
     own = Series(Equipment("iot1", "teaching_factory", line="_self"), "spool_bytes", kind=Kind.GAUGE)
     plant.read(own, [(0, 1.0)])
+    plant.say(expected("limits", own, 0.5, {"value": 1.0, "low": 1.0}))
     plant.read(VIBRATION, [(0, 1.0)])
     plant.tick(1)
     assert [line.line for line in look(plant).lines] == [LINE]
