@@ -62,7 +62,7 @@ def test_the_demos_first_shortage_is_seen_and_acknowledged(tmp_path: Path) -> No
             assert time.monotonic() - began < 60.0
             browser.find_element(By.ID, "who").send_keys("Kim")
             if os.environ.get("ANDON_KEEP_SCREENSHOT") == "1":
-                time.sleep(12.0)  # until lines and stocks have some past to show
+                time.sleep(30.0)  # until lines and stocks have some past to show
                 browser.save_screenshot(str(tmp_path / "board.png"))
                 shutil.copy(tmp_path / "board.png", PICTURE)
             browser.find_element(By.CSS_SELECTOR, '[data-key^="shortage:"] [data-action="ack"]').click()
