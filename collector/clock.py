@@ -43,7 +43,7 @@ class WallClock:
 
 @dataclass(slots=True)
 class MessageClock:
-    """A recording: as late as the latest reading seen. After a restart it starts at the log's time."""
+    """A recording: as late as the latest reading seen. After a restart it goes on where it stood."""
 
     at_ns: int = 0
 

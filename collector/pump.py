@@ -22,7 +22,7 @@ from collector.spool.spool import Spool, SpoolFull
 
 GROUP_MESSAGES = 1000
 GROUP_WAIT_S = 0.2
-MEMORY = "decoder"
+MEMORY, CLOCK = "decoder", "clock"  # what is remembered with every append: the formats' memory, the site's time
 _FRAMES_PER_WRITE = 50
 _RETRY_FROM_S, _RETRY_TO_S = 0.5, 30.0
 
@@ -80,6 +80,11 @@ def _move_on(spool: Spool, reader: str, offset: int, refused: Sequence[DeadLette
         spool.log.advance(reader, offset)
 
 
+def remembered_clock_ns(spool: Spool) -> int:
+    """The site's time at the last append, 0 before the first: where a recording's clock goes on after a restart."""
+    return int(spool.recall(CLOCK) or 0)
+
+
 class Appender:
     """Puts intakes into the spool, each with the formats' memory and the tick that is due, in one transaction."""
 
@@ -131,3 +136,4 @@ class Appender:
             if tick_ns:
                 self._spool.log.append([tick_frame(tick_ns)])
             self._spool.remember(MEMORY, memory)
+            self._spool.remember(CLOCK, b"%d" % self.clock.settled_ns())

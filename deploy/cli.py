@@ -68,12 +68,13 @@ def demo(
 def collect(site: SitePath, spool: SpoolOption = None) -> None:
     """Collects from the site's broker into the spool and on to its stores, until Ctrl-C or SIGTERM."""
     from collector.health import Counters
+    from collector.pump import remembered_clock_ns
     from deploy.running import start_collector
     from deploy.site import load_site
 
     loaded = load_site(site, spool_path=spool)
     with loaded.open_spool() as opened:
-        clock = loaded.own_clock(opened.log.clock_ns())
+        clock = loaded.own_clock(remembered_clock_ns(opened))
     with until_ctrl_c() as jobs:
         start_collector(jobs, loaded, clock, Counters(), loaded.sinks())
         stand_by(jobs)

@@ -18,7 +18,7 @@ from collector.decoder import Decoder
 from collector.formats.format import BadPayload, Decoded, Stateless
 from collector.health import Counters
 from collector.patience import patiently
-from collector.pump import Appender, drain, ingest
+from collector.pump import Appender, drain, ingest, remembered_clock_ns
 from collector.readings import NS_PER_S, Equipment, Quality, Reading, Series
 from collector.sinks.sink import SinkRejected, SinkUnavailable
 from collector.sources.source import Delivery, Message
@@ -164,6 +164,17 @@ def test_a_recording_ticks_by_its_own_time(spool: Spool) -> None:
     ticks = [(frame.at_ns - T0_NS) // NS_PER_S for frame in frames if isinstance(frame.body, Tick)]
     assert ticks == [3, 11, 19, 27, 35]  # the first sight of time, then every 5 s or more
     assert spool.log.clock_ns() == T0_NS + 35 * NS_PER_S
+
+
+def test_a_recordings_time_goes_on_after_a_restart_though_nothing_comes_again(spool: Spool) -> None:
+    """Killed between the last append and its tick: the next collector writes the tick."""
+    stop = Event()
+    source = Listed(payloads(40), stop)
+    source.is_settled = False
+    take(spool, source, stop, MessageClock())
+    stop = Event()
+    take(spool, Listed([], stop), stop, MessageClock(remembered_clock_ns(spool)))
+    assert spool.log.clock_ns() == T0_NS + 39 * NS_PER_S
 
 
 def test_no_tick_is_written_while_something_may_still_be_on_its_way(spool: Spool) -> None:
