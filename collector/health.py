@@ -60,12 +60,12 @@ class Counters:
 
     def sink_down(self, name: str, reason: str) -> None:
         self.add("sink_unavailable")
-        if self._fails(name):
+        if self._fails(f"store {name}"):
             log.warning("sink.unavailable sink=%s reason=%r", name, reason)
 
     def sink_up(self, name: str, rows: int) -> None:
         self.add("rows_delivered", rows)
-        if self._recovers(name):
+        if self._recovers(f"store {name}"):
             log.warning("sink.available sink=%s", name)
 
     def due(self, site: Site, now_ns: int) -> list[Reading]:

@@ -98,6 +98,7 @@ class Appender:
         self._retention = retention
         self._counters = counters
         self._ticked_ns = spool.log.clock_ns()
+        self._memory = spool.recall(MEMORY)
 
     def append(self, intake: Intake, memory: bytes, settled_ns: int, stop: Event) -> bool:
         """True when durable, False when stopped before. A full spool first drops what may go, then waits for room.
@@ -110,14 +111,14 @@ class Appender:
         stored = patiently(lambda: self._write(intake, memory, tick_ns), "ingest", self._counters, stop)
         if not stored:
             return False
-        self._ticked_ns = tick_ns or self._ticked_ns
+        self._ticked_ns, self._memory = tick_ns or self._ticked_ns, memory
         self._counters.stored(intake.messages, len(intake.readings), len(intake.dead), len(intake.gaps))
         self._retention.keep_bounds(self._spool)
         return True
 
     def _write(self, intake: Intake, memory: bytes, tick_ns: int) -> bool:
         """True when durable. Makes room as long as anything may go; raises SpoolFull when nothing may."""
-        while intake.readings or intake.dead or intake.gaps or tick_ns:
+        while intake.readings or intake.dead or intake.gaps or tick_ns or memory != self._memory:
             try:
                 self._commit(intake, memory, tick_ns)
                 return True

@@ -13,12 +13,13 @@ from threading import Event
 
 from collector.clock import Clock, WallClock
 from collector.health import Counters
-from collector.patience import work_until
+from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of
 from collector.readings import NS_PER_S
 from collector.sinks.sink import Sink
 from collector.sources.mqtt import MqttSource
 from collector.spool.retention import Retention
+from collector.spool.spool import Spool
 from deploy.jobs import Jobs
 from deploy.site import SiteFile
 from detectors.chain.network import Network
@@ -38,10 +39,9 @@ def start_collector(
     def collect(stop: Event) -> None:
         _await_time(clock, stop)
         with site.open_spool() as spool:
-            with spool.transaction():
-                spool.log.enrol(readers, among="sink:")
+            patiently(lambda: _enrol(spool, site, readers), "ingest", counters, stop)
             decoder.restore(spool.recall(MEMORY))
-            retention = Retention(site.spool, counters, detected=bool(site.rules))
+            retention = Retention(site.spool, counters, detected=site.detects)
             retention.hold_reserve(spool)
             appender = Appender(spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), retention, counters)
             source = MqttSource(site.broker, decoder.filters, site.folder, clock, counters)
@@ -53,6 +53,14 @@ def start_collector(
     jobs.start("ingest", collect)
     for name, sink in sinks:
         jobs.start(f"drain {name}", _draining(site, name, sink, clock, counters))
+
+
+def _enrol(spool: Spool, site: SiteFile, readers: Sequence[str]) -> None:
+    """Whom retention waits for from now on: the stores of site.toml, and the chain only where there is one."""
+    with spool.transaction():
+        spool.log.enrol(readers, among="sink:")
+        if site.network is None:
+            spool.log.enrol([], among="chain")
 
 
 def start_detection(jobs: Jobs, site: SiteFile) -> None:

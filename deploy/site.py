@@ -59,7 +59,8 @@ class BoardSettings(Section, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class SiteFile:
-    """A valid site. Opens nothing by itself; `spool_path` may be moved by a command's option."""
+    """A valid site. Opens nothing by itself; `spool_path` may be moved by a command's option;
+    `detects`: it has rules of its own, so detectors are meant to run on its spool."""
 
     document: Document
     site: Site
@@ -68,6 +69,7 @@ class SiteFile:
     spool: SpoolSettings
     detect: DetectSettings
     rules: tuple[BoundRule, ...]
+    detects: bool
     calendar: Calendar
     board: BoardSettings
     network: Network | None
@@ -141,6 +143,7 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         spool=spool,
         detect=detect_settings(document),
         rules=(*bound_rules(document), *own_rules()),
+        detects=document.has("rule"),
         calendar=calendar,
         board=document.section("board", BoardSettings),
         network=network,

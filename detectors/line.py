@@ -38,9 +38,9 @@ _COARSE_LOOKS = 31 * 24
 
 
 class LineState(msgspec.Struct):
-    """What a restart needs: the last tick passed, and every rule's memory."""
+    """What a restart needs: the instant of the last tick passed, and every rule's memory."""
 
-    tick: int = -1
+    at_ns: int = -1
     watched: dict[str, Watched] = {}
 
 
@@ -73,7 +73,7 @@ class LineLogic:
 
     def snapshot(self) -> bytes:
         watched = {watch.name: watch.snapshot() for watch in self._watches}
-        return msgspec.msgpack.encode(LineState(self._tick, watched))
+        return msgspec.msgpack.encode(LineState(self._tick * self._tick_ns, watched))
 
     def restore(self, state: bytes, version: int) -> None:
         """Takes up a snapshot, and closes the alerts of rules that are gone. One of another version is dropped."""
@@ -82,8 +82,8 @@ class LineLogic:
                 log.warning("state.dropped line=%s version=%d wanted=%d", self._line, version, STATE_VERSION)
             return
         kept = msgspec.msgpack.decode(state, type=LineState)
-        self._tick = kept.tick
-        at_ns = max(kept.tick, 0) * self._tick_ns
+        self._tick = kept.at_ns // self._tick_ns  # whatever tick_s was then
+        at_ns = max(kept.at_ns, 0)
         watches = {watch.name: watch for watch in self._watches}
         for name, watched in kept.watched.items():
             if name in watches:

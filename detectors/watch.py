@@ -123,7 +123,7 @@ class Watch:
 
     def _is_about(self, subject: str, seen: Seen) -> bool:
         if seen.error:
-            return True
+            return seen.series < 0 or self._wants(seen.series)
         if seen.alert.kind != self.rule.method or not self._wants(seen.series):
             return False
         return self._detector.subject(self._context.series[seen.series]) == subject
@@ -215,7 +215,7 @@ class Watch:
         value, expected = _number(point.value), _number(point.expected)
         why = Hidden() if seen.error else hidden
         after = advance(rule, before, Observation(at_ns, score, value, expected, why.why, why.cause_key))
-        if after.is_open and is_stale != bool(after.stale_since_ns):
+        if is_stale != bool(after.stale_since_ns) and (after.is_open or not is_stale):
             stale_since_ns = seen.judged_ns if is_stale else 0
             after = msgspec.structs.replace(after, stale_since_ns=stale_since_ns, changed_at_ns=at_ns)
         seen.alert = after

@@ -56,7 +56,6 @@ class MqttSource:
         self._counters = counters
         self._arrived: queue.Queue[_Arrived] = queue.Queue(_QUEUE_MESSAGES)
         self._connection = 0
-        self._settled_connection = -1
         self._up_since_s: float | None = None  # monotonic; None while there is no connection
         self._outages: queue.Queue[tuple[int, int]] = queue.Queue()
         self._lost_ns = 0
@@ -89,7 +88,8 @@ class MqttSource:
                     break
             wait = _COALESCE_S if self._arrived.empty() else 0
         self._counters.add("messages_received", len(taken))
-        is_settled = self._is_settled(queue_ran_dry=len(taken) < limit)
+        full = min(limit, self._settings.receive_maximum)  # more is sent only after these are acknowledged
+        is_settled = self._is_settled(ran_dry=len(taken) < full and self._arrived.empty())
         messages = [one.message for one in taken]
         return Delivery(messages, lambda: self._acknowledge(taken), self._outages_ended(), is_settled)
 
@@ -122,15 +122,11 @@ class MqttSource:
             ended.append(Gap(f"broker {self._address}", Cause.DISCONNECTED, from_ns, to_ns, 0, note))
         return ended
 
-    def _is_settled(self, *, queue_ran_dry: bool) -> bool:
-        """Whether the broker has sent what it kept: connected for a while, and once since then nothing was waiting."""
-        connection, since_s = self._connection, self._up_since_s
+    def _is_settled(self, *, ran_dry: bool) -> bool:
+        """Whether the broker has sent what it kept: connected for a while, and nothing is waiting now."""
+        since_s = self._up_since_s
         self._counters.set("broker_connected", int(since_s is not None))
-        if since_s is None:
-            return False
-        if queue_ran_dry and time.monotonic() - since_s > _BACKLOG_S:
-            self._settled_connection = connection
-        return self._settled_connection == self._connection
+        return since_s is not None and ran_dry and time.monotonic() - since_s > _BACKLOG_S
 
     # paho's thread
 

@@ -17,10 +17,11 @@ _FOREVER_NS = 2**63 - 1
 
 
 class Evicted(NamedTuple):
-    """What was dropped: how many frames, how many readings in them, and from when to when (UTC ns)."""
+    """What was dropped: how many frames, readings and records in them, and from when to when (UTC ns)."""
 
     frames: int
     readings: int
+    records: int
     from_ns: int
     to_ns: int
 
@@ -145,11 +146,13 @@ class Log:
             f"SELECT offset, kind, at_ns, body FROM log WHERE {where} ORDER BY offset LIMIT ?", (*args, limit)
         ).fetchall()
         if not rows:
-            return Evicted(0, 0, 0, 0)
+            return Evicted(0, 0, 0, 0, 0)
         self._connection.executemany("DELETE FROM log WHERE offset = ?", [(row[0],) for row in rows])
         batches = (unpack(kind, body, where=f"{self._path}") for _, kind, _, body in rows if kind == FrameKind.BATCH)
         times = [at_ns for _, _, at_ns, _ in rows]
-        return Evicted(len(rows), sum(len(one) for one in batches if isinstance(one, Batch)), min(times), max(times))
+        readings = sum(len(one) for one in batches if isinstance(one, Batch))
+        records = sum(kind == FrameKind.RECORD for _, kind, _, _ in rows)
+        return Evicted(len(rows), readings, records, min(times), max(times))
 
     def _set_clock(self, at_ns: int) -> None:
         self._connection.execute(

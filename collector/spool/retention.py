@@ -1,6 +1,6 @@
 """What goes when the spool reaches its bounds, so that the collector never stands still for long.
 
-Delivered frames go first, then dead letters beyond their share, then the oldest frames, never what was said about an
+Dead letters beyond their share go first, then delivered frames, then the oldest frames, never what was said about an
 alert. Whatever goes before every reader had it is booked in the ledger and counted. A full disk has no room even for
 deleting; the reserve, a file that is given up then, makes some.
 """
@@ -15,11 +15,12 @@ from pathlib import Path
 from collector.config import SpoolSettings
 from collector.health import Counters
 from collector.readings import NS_PER_S
-from collector.spool.connection import WAL_BYTES
+from collector.spool.connection import WAL_BYTES, SpoolBusy
 from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool, SpoolFull
 
 _AT_ONCE = 500
+_LETTERS_AT_ONCE = 50
 _LOOK_EVERY = 200  # appends between two looks at size and age
 _FULL_RATIO = 0.9
 _DEAD_RATIO = 0.1  # of the spool, for dead letters
@@ -47,11 +48,13 @@ class Retention:
             return
         try:
             self._drop_old(spool)
-            if spool.dead.size_bytes() > _DEAD_RATIO * self._most_bytes:
-                self._drop_dead(spool)
+            while self._drop_dead(spool):
+                pass
             if spool.size_bytes() > _FULL_RATIO * self._most_bytes:
                 self.make_room(spool)
             self.hold_reserve(spool)
+        except SpoolBusy:
+            return  # somebody else writes for long; there is another look
         except SpoolFull:
             self.give_up_reserve(spool)
 
@@ -59,7 +62,7 @@ class Retention:
         """Drops a portion of what may go; returns how many entries, 0 when nothing may or the disk gives no room."""
         for _ in range(2):
             try:
-                dropped = self._drop_delivered(spool) or self._drop_dead(spool) or self._drop_oldest(spool)
+                dropped = self._drop_dead(spool) or self._drop_delivered(spool) or self._drop_oldest(spool)
                 spool.checkpoint()
                 return dropped
             except SpoolFull:
@@ -69,7 +72,8 @@ class Retention:
     def hold_reserve(self, spool: Spool) -> None:
         """Sets room for deleting aside, a file beside the spool, as soon as the disk has twice as much to spare."""
         path = _reserve(spool.path)
-        if path.exists() or shutil.disk_usage(path.parent).free < 2 * _RESERVE_BYTES:
+        is_held = path.exists() and path.stat().st_size >= _RESERVE_BYTES
+        if is_held or shutil.disk_usage(path.parent).free < 2 * _RESERVE_BYTES:
             return
         try:
             with path.open("wb") as file:
@@ -105,7 +109,7 @@ class Retention:
         if spool.dead.size_bytes() <= _DEAD_RATIO * self._most_bytes:
             return 0
         with spool.transaction():
-            letters, from_ns, to_ns = spool.dead.evict_oldest(_AT_ONCE)
+            letters, from_ns, to_ns = spool.dead.evict_oldest(_LETTERS_AT_ONCE)
             spool.ledger.add(Gap("dead letters", Cause.EVICTED, from_ns, to_ns, letters, _FULL_NOTE))
         self.counters.evicted("dead_letters", letters)
         return letters
@@ -115,8 +119,13 @@ class Retention:
             gone = spool.log.evict_oldest(_AT_ONCE)
             if gone.readings:
                 spool.ledger.add(Gap("spool", Cause.EVICTED, gone.from_ns, gone.to_ns, gone.readings, _FULL_NOTE))
+            if gone.records:
+                said = Gap("spool records", Cause.EVICTED, gone.from_ns, gone.to_ns, gone.records, _FULL_NOTE)
+                spool.ledger.add(said)
         if gone.readings:
             self.counters.evicted("readings", gone.readings)
+        if gone.records:
+            self.counters.evicted("records", gone.records)
         return gone.frames
 
 

@@ -118,7 +118,7 @@ class Spool:
 
     def checkpoint(self) -> None:
         """Folds the write-ahead file into the spool, so that it does not grow beside it; busy readers put it off."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def remember(self, name: str, body: bytes) -> None:
         """Keeps a small memory (a format's, a source's) under a name; call inside a transaction."""

@@ -269,3 +269,11 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None
             assert len(spool.log.read(0, 1_000_000)) == stored > 10
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_gateway_without_rules_keeps_nothing_for_detectors(site: Path) -> None:
+    text = site.read_text()
+    site.write_text(text[: text.index("[[rule]]\nmethod")] + '\n[chain]\nfolder = "chain"\n')
+    loaded = load_site(site)
+    assert not loaded.detects
+    assert [bound.name for bound in loaded.rules] == ["cut_off"]

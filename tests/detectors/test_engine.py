@@ -254,3 +254,13 @@ def _utc(second: float) -> object:
     import datetime as dt
 
     return dt.datetime.fromtimestamp(T0_NS / NS_PER_S + second, dt.UTC)
+
+
+def test_another_tick_s_after_a_restart_goes_on_from_the_same_instant(spool: Spool) -> None:
+    append(spool, frames_of(1, POINTS[:80], cut=20))
+    run(spool)
+    append(spool, frames_of(1, [(400 + i, 3.0) for i in range(0, 100, 2)], cut=20))
+    slower = Detection(spool, RULES, DetectSettings(tick_s=10.0, levels_s=30.0), Calendar())
+    while slower.step():
+        pass
+    assert [state for state, *_ in told(spool)] == ["return to normal, unacknowledged"]
