@@ -123,7 +123,7 @@ def _stop(subject: str, start: float, end: float, drops: Iterable[Alert]) -> Sto
     within = [alert for alert in drops if alert.fired_at_ns / NS_PER_S <= end and _open_after(alert, start)]
     if not within:
         return Stop(subject, start, end, None, False)
-    first = min(within, key=lambda alert: alert.fired_at_ns)
+    first = min(within, key=lambda alert: (alert.fired_at_ns / NS_PER_S < start, alert.fired_at_ns))
     suppressed = bool(first.suppressed_by) or first.state is State.SUPPRESSED
     return Stop(subject, start, end, first.fired_at_ns / NS_PER_S, suppressed)
 
