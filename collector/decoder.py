@@ -1,7 +1,7 @@
 """From messages to what is stored: readings by line, dead letters and gaps, each message to the format of its topic.
 
-Input: `Message`s of a Delivery. Output: an `Intake`, which `collector.pump` appends in one transaction together with
-the formats' memory. Pure but for that memory.
+Input: `Message`s of a Delivery. Output: a `collector.intake.Intake`, which `collector.pump` appends in one transaction
+together with the formats' memory. Pure but for that memory.
 """
 
 from __future__ import annotations
@@ -9,44 +9,26 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from collector import formats
 from collector.clock import Clock
 from collector.config import ConfigError, Document, Site, Subscription
 from collector.folder import find
-from collector.formats.format import BadPayload, Format
-from collector.readings import NS_PER_S, BatchBuilder, Quality, Reading
+from collector.formats.format import BadPayload, Format, ReadsWhole
+from collector.intake import Columns, Intake, Lot
+from collector.readings import NS_PER_S, Batch, Quality
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
-from collector.spool.frames import Frame, batch_frame
 from collector.spool.ledger import Cause, Gap
-from collector.spool.series import SeriesCatalog
 from collector.topics import TopicTemplate
 
 log = logging.getLogger(__name__)
 
 CLOCK_AHEAD_NS = 300 * NS_PER_S  # a reading further ahead of the site's clock than this has a wrong time
-
-
-@dataclass(slots=True)
-class Intake:
-    """What a delivery came to: `readings` in order of arrival with their receive times, `dead`, `gaps`."""
-
-    messages: int = 0
-    readings: list[tuple[Reading, int]] = field(default_factory=list)
-    dead: list[DeadLetter] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-
-    def frames(self, catalog: SeriesCatalog) -> list[Frame]:
-        """One batch a line; registers new series, so call it inside the transaction that stores the frames."""
-        builders: dict[str, BatchBuilder] = {}
-        for (series, at_ns, value, quality), received_ns in self.readings:
-            builder = builders.setdefault(series.equipment.shard, BatchBuilder())
-            builder.add(catalog.id_of(series), at_ns, value, quality, received_ns)
-        return [batch_frame(shard, builder.build()) for shard, builder in builders.items()]
+MOST_TOPICS = 100_000  # whose formats are kept ready; past that all are looked up anew
 
 
 class Decoder:
@@ -56,20 +38,18 @@ class Decoder:
         self._routes = [(template.matcher(), form) for template, form in routes]
         self._formats = {f"{template.text} {type(form).__module__}": form for template, form in routes}
         self._clock = clock
+        self._known: dict[str, Format] = {}
         self.filters = list(dict.fromkeys(template.filter for template, _ in routes))
 
-    def decode(self, messages: Iterable[Message]) -> Intake:
-        intake = Intake()
-        for message in messages:
-            intake.messages += 1
-            try:
-                readings, gaps = self._format_of(message.topic).decode(message)
-            except BadPayload as bad:
-                intake.dead.append(DeadLetter(message.topic, message.payload, str(bad), message.received_ns))
-                continue
-            intake.readings.extend((self._timed(reading, message), message.received_ns) for reading in readings)
-            intake.gaps.extend(gaps)
-        intake.gaps.extend(_clock_gaps(intake.readings))
+    def decode(self, messages: Sequence[Message]) -> Intake:
+        intake, columns = Intake(len(messages)), Columns()
+        for form, own in self._by_format(messages, intake):
+            rest = form.decode_whole(own, columns) if isinstance(form, ReadsWhole) else own
+            for message in rest:
+                _decode_one(form, message, columns, intake)
+        intake.lots = columns.lots()
+        for lot in intake.lots:
+            self._judge_times(lot, intake)
         return intake
 
     def snapshot(self) -> bytes:
@@ -84,18 +64,52 @@ class Decoder:
                 except (msgspec.MsgspecError, ValueError) as error:
                     log.warning("memory.dropped subscription=%r reason=%r", name, str(error))
 
-    def _format_of(self, topic: str) -> Format:
+    def _by_format(self, messages: Sequence[Message], intake: Intake) -> Iterable[tuple[Format, Sequence[Message]]]:
+        """The messages of each format, in order of arrival; those that no format reads are dead letters."""
+        found: dict[Format, list[Message]] = {}
+        for message in messages:
+            form = self._known.get(message.topic) or self._format_of(message.topic)
+            if form is None:
+                reason = f"no [[subscribe]] reads topic {message.topic!r}: add one to site.toml"
+                intake.dead.append(DeadLetter(message.topic, message.payload, reason, message.received_ns))
+            elif form in found:
+                found[form].append(message)
+            else:
+                found[form] = [message]
+        return found.items()
+
+    def _format_of(self, topic: str) -> Format | None:
+        """What is worked out once for each topic: its format, None when there is none."""
         for pattern, form in self._routes:
             if pattern.fullmatch(topic):
+                if len(self._known) >= MOST_TOPICS:
+                    self._known.clear()
+                self._known[topic] = form
                 return form
-        raise BadPayload(f"no [[subscribe]] reads topic {topic!r}: add one to site.toml")
+        return None
 
-    def _timed(self, reading: Reading, message: Message) -> Reading:
-        """The reading, flagged when its time cannot be right: well ahead of the site's clock."""
-        if reading.at_ns - max(message.received_ns, self._clock.now_ns()) > CLOCK_AHEAD_NS:
-            return reading._replace(quality=Quality.CLOCK)
-        self._clock.saw(reading.at_ns)
-        return reading
+    def _judge_times(self, lot: Lot, intake: Intake) -> None:
+        """Flags the readings whose time cannot be right: well ahead of the site's clock; the others move that clock."""
+        batch = lot.batch
+        ahead = batch.at_ns - np.maximum(batch.received_ns, self._clock.now_ns()) > CLOCK_AHEAD_NS
+        if not ahead.any():
+            self._clock.saw(int(batch.at_ns.max()))
+            return
+        lot.batch = batch.with_quality(np.where(ahead, np.uint8(Quality.CLOCK), batch.quality))
+        if not ahead.all():
+            self._clock.saw(int(batch.at_ns[~ahead].max()))
+        intake.gaps.extend(_clock_gaps(lot, lot.batch.take(ahead)))
+
+
+def _decode_one(form: Format, message: Message, columns: Columns, intake: Intake) -> None:
+    """Adds what one message said; a message that cannot be read becomes a dead letter."""
+    try:
+        readings, gaps = form.decode(message)
+    except BadPayload as bad:
+        intake.dead.append(DeadLetter(message.topic, message.payload, str(bad), message.received_ns))
+        return
+    columns.add(readings, message.received_ns)
+    intake.gaps.extend(gaps)
 
 
 def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
@@ -118,11 +132,10 @@ def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
     return Decoder(routes, clock)
 
 
-def _clock_gaps(readings: Sequence[tuple[Reading, int]]) -> list[Gap]:
+def _clock_gaps(lot: Lot, wrong: Batch) -> list[Gap]:
     """One entry per equipment whose readings were kept out of the detectors for their time."""
-    wrong: dict[str, list[int]] = {}
-    for reading, received_ns in readings:
-        if reading.quality == Quality.CLOCK:
-            wrong.setdefault(reading.series.equipment.path, []).append(received_ns)
+    received: dict[str, list[int]] = {}
+    for number, received_ns in zip(wrong.series.tolist(), wrong.received_ns.tolist(), strict=True):
+        received.setdefault(lot.series[number].equipment.path, []).append(received_ns)
     note = "readings ahead of the site's clock; check the device's clock"
-    return [Gap(asset, Cause.CLOCK, min(at), max(at), len(at), note) for asset, at in wrong.items()]
+    return [Gap(asset, Cause.CLOCK, min(at), max(at), len(at), note) for asset, at in received.items()]

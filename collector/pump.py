@@ -9,11 +9,12 @@ from threading import Event
 
 from collector.clock import Clock
 from collector.config import Site
-from collector.decoder import Decoder, Intake
+from collector.decoder import Decoder
 from collector.health import Counters
+from collector.intake import Columns, Intake
 from collector.patience import patiently
-from collector.rows import rows
-from collector.sinks.sink import Sink, SinkRejected, SinkUnavailable
+from collector.readings import Readings
+from collector.sinks.sink import Parcel, Sink, SinkRejected, SinkUnavailable
 from collector.sources.source import Source
 from collector.spool.dead import DeadLetter
 from collector.spool.frames import tick_frame
@@ -46,16 +47,16 @@ def drain(name: str, sink: Sink, spool: Spool, clock: Clock, counters: Counters,
         if not frames:
             stop.wait(GROUP_WAIT_S)
             continue
-        lines = [line for frame in frames for line in rows(frame, spool.series)]
+        parcel = Parcel(frames, spool.series)
         try:
-            refused = _refused(sink, lines, name, clock.now_ns())
+            refused = _refused(sink, parcel, name, clock.now_ns())
         except SinkUnavailable as error:
             counters.sink_down(name, str(error))
             stop.wait(error.retry_after_s or retry_s * random.uniform(0.5, 1.0))
             retry_s = min(2 * retry_s, _RETRY_TO_S)
             continue
         retry_s = _RETRY_FROM_S
-        counters.sink_up(name, len(lines) - len(refused))
+        counters.sink_up(name, len(parcel.rows) - len(refused))
         patiently(partial(_move_on, spool, reader, frames[-1].offset, refused), reader, counters, stop)
 
 
@@ -64,12 +65,12 @@ def reader_of(sink_name: str) -> str:
     return f"sink:{sink_name}"
 
 
-def _refused(sink: Sink, lines: Sequence[bytes], name: str, now_ns: int) -> list[DeadLetter]:
-    """Writes the rows; those the store will never take, as dead letters. Raises SinkUnavailable."""
+def _refused(sink: Sink, parcel: Parcel, name: str, now_ns: int) -> list[DeadLetter]:
+    """Writes the parcel; the rows the store will never take, as dead letters. Raises SinkUnavailable."""
     try:
-        sink.write(lines)
+        sink.write(parcel)
     except SinkRejected as error:
-        return [DeadLetter(reader_of(name), lines[i], str(error), now_ns) for i in error.indices]
+        return [DeadLetter(reader_of(name), parcel.rows[i], str(error), now_ns) for i in error.indices]
     return []
 
 
@@ -106,19 +107,21 @@ class Appender:
         `settled_ns`: the site's time before which nothing is still on its way, 0 when that is not known.
         """
         now_ns = self.clock.now_ns()
-        intake.readings.extend((reading, now_ns) for reading in self._counters.due(self._site, now_ns))
+        own = Columns()
+        own.add(Readings.of(self._counters.due(self._site, now_ns)), now_ns)
+        intake.lots.extend(own.lots())
         tick_ns = settled_ns if settled_ns - self._ticked_ns >= self._tick_ns else 0
         stored = patiently(lambda: self._write(intake, memory, tick_ns), "ingest", self._counters, stop)
         if not stored:
             return False
         self._ticked_ns, self._memory = tick_ns or self._ticked_ns, memory
-        self._counters.stored(intake.messages, len(intake.readings), len(intake.dead), len(intake.gaps))
+        self._counters.stored(intake.messages, len(intake), len(intake.dead), len(intake.gaps))
         self._retention.keep_bounds(self._spool)
         return True
 
     def _write(self, intake: Intake, memory: bytes, tick_ns: int) -> bool:
         """True when durable. Makes room as long as anything may go; raises SpoolFull when nothing may."""
-        while intake.readings or intake.dead or intake.gaps or tick_ns or memory != self._memory:
+        while intake.lots or intake.dead or intake.gaps or tick_ns or memory != self._memory:
             try:
                 self._commit(intake, memory, tick_ns)
                 return True

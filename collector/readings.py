@@ -6,8 +6,10 @@ there to every consumer. Values are frozen; an invalid one cannot be built.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -63,7 +65,12 @@ class Equipment(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     @property
     def shard(self) -> str:
         """The line this equipment belongs to, the unit that is never split: `site/line`."""
-        return f"{self.site}/{self.line}" if self.line else self.site
+        return _shard(self)
+
+
+@lru_cache(maxsize=65_536)
+def _shard(equipment: Equipment) -> str:
+    return f"{equipment.site}/{equipment.line}" if equipment.line else equipment.site
 
 
 class Series(msgspec.Struct, frozen=True, order=True, cache_hash=True):
@@ -95,6 +102,30 @@ class Reading(NamedTuple):
     at_ns: int
     value: float
     quality: int = Quality.GOOD
+
+
+class Readings(msgspec.Struct, frozen=True, gc=False):
+    """Readings as columns of one length, in order of arrival, each with its Series: what a message said.
+
+    `received_ns` is empty where the readings were received when their message was.
+    """
+
+    series: Sequence[Series] = ()
+    at_ns: Sequence[int] = ()
+    value: Sequence[float] = ()
+    quality: Sequence[int] = ()
+    received_ns: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, readings: Iterable[Reading]) -> Readings:
+        """The same readings as columns."""
+        return cls(*zip(*readings, strict=True))
+
+    def __iter__(self) -> Iterator[Reading]:
+        return map(Reading, self.series, self.at_ns, self.value, self.quality)
+
+    def __len__(self) -> int:
+        return len(self.series)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +162,14 @@ class Batch:
         return Batch(
             self.series[index], self.at_ns[index], self.value[index], self.quality[index], self.received_ns[index]
         )
+
+    def with_series(self, series: NDArray[np.int32]) -> Batch:
+        """The same readings under other numbers of their series."""
+        return Batch(series, self.at_ns, self.value, self.quality, self.received_ns)
+
+    def with_quality(self, quality: NDArray[np.uint8]) -> Batch:
+        """The same readings, judged otherwise."""
+        return Batch(self.series, self.at_ns, self.value, quality, self.received_ns)
 
 
 @dataclass(slots=True)

@@ -15,9 +15,11 @@ that no name can break a row and two names never become one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import chain, repeat
 
+import msgspec
 import numpy as np
 
 from collector.readings import Batch, Kind, Quality, Series
@@ -36,29 +38,36 @@ _IN_NAME = _table(", =", backslash="\u2216")
 _IN_TEXT = _table('"', backslash="\\\\")
 
 
-def rows(frame: Frame, series: Mapping[int, Series]) -> list[bytes]:
-    """The frame's points as line protocol with times in ns; ticks and controls have none."""
+def body(frame: Frame, series: Mapping[int, Series]) -> bytes:
+    """The frame's points as lines of line protocol with times in ns, no newline at the end; `b""` when it has none."""
     if isinstance(frame.body, Batch):
         return _of_batch(frame.body, series)
-    if isinstance(frame.body, Record):
-        row = _of_record(frame.body)
-        return [row] if row else []
-    return []
+    return _of_record(frame.body) if isinstance(frame.body, Record) else b""
 
 
-def _of_batch(batch: Batch, series: Mapping[int, Series]) -> list[bytes]:
+def rows(frame: Frame, series: Mapping[int, Series]) -> list[bytes]:
+    """The frame's points one by one."""
+    lines = body(frame, series)
+    return lines.split(b"\n") if lines else []
+
+
+def _of_batch(batch: Batch, series: Mapping[int, Series]) -> bytes:
     live_quality = batch.quality & ~np.uint8(Quality.HISTORICAL)
     kept = batch.take((live_quality == Quality.GOOD) & np.isfinite(batch.value))
-    ids = kept.series.tolist()
+    ids, value = kept.series.tolist(), kept.value.tolist()
     prefixes = {id_: _prefix(series[id_]) for id_ in set(ids)}
     texts = {id_: _texts(series[id_]) for id_ in prefixes if series[id_].kind is Kind.STATE}
-    columns = zip(ids, kept.value.tolist(), kept.at_ns.tolist(), strict=True)
-    if not texts:
-        return [b"%b%a %d" % (prefixes[id_], value, at_ns) for id_, value, at_ns in columns]
-    return [
-        b"%b%a%b %d" % (prefixes[id_], value, texts.get(id_, {}).get(value, b""), at_ns)
-        for id_, value, at_ns in columns
-    ]
+    ends: Iterable[bytes] = repeat(b" ")
+    if texts:
+        nothing: dict[float, bytes] = {}
+        ends = [texts.get(id_, nothing).get(one, b"") + b" " for id_, one in zip(ids, value, strict=True)]
+    cells = zip(map(prefixes.__getitem__, ids), _texts_of(value), ends, _texts_of(kept.at_ns.tolist()), repeat(b"\n"))
+    return b"".join(chain.from_iterable(cells))[:-1]
+
+
+def _texts_of(numbers: list[float] | list[int]) -> list[bytes]:
+    """Each number as the shortest text that reads back as the same."""
+    return msgspec.json.encode(numbers)[1:-1].split(b",")
 
 
 @lru_cache(maxsize=65_536)

@@ -153,12 +153,18 @@ def replay(
 
 
 @app.command("bench")
-def run_bench() -> None:
-    """Measures this machine: readings per second and bytes per reading, three runs each."""
-    from deploy.bench import RUNS, bench, machine
+def run_bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these benchmarks.")] = None,
+) -> None:
+    """Measures this machine: every benchmark three times, median and spread beside its bar."""
+    from deploy.bench import figure
 
-    say(f"{machine()}; {RUNS} runs each")
-    bench(say)
+    unknown = set(names or ()) - set(figure.names())
+    if unknown:
+        raise typer.BadParameter(f"no benchmark {', '.join(sorted(unknown))}; there is {', '.join(figure.names())}")
+    say(f"{figure.machine()}; {figure.RUNS} runs each")
+    for name in names or figure.names():
+        figure.measure(name, say)
 
 
 def _speed(text: str) -> float | None:

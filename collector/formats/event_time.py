@@ -1,6 +1,8 @@
-"""When a payload says something happened: one value of it -> UTC event time in ns, or the reason it cannot be believed.
+"""When a payload says something happened: one value of it -> UTC event time in ns, or the reason it cannot be read.
 
-Every format whose payloads carry their own time reads it here, so an impossible time is refused in the same words.
+Every format whose payloads carry their own time reads it here, so the same mistake is refused in the same words. A
+time that merely cannot be right is read all the same: a device's clock is judged later, by `collector.clocks`. Refused
+is what fits another unit, for then the mapping is wrong and the message can be replayed, and what no ns can hold.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +25,7 @@ TimeUnit = Literal["s", "ms", "us", "ns", "iso"]  # what a number counts since 1
 EARLIEST_NS = 946_684_800 * NS_PER_S  # 2000-01-01: older means a clock that was never set
 AHEAD_NS = 24 * 3600 * NS_PER_S  # further ahead of the receipt than a day is no time zone mistake either
 _LATEST_NS = 4_102_444_800 * NS_PER_S  # 2100-01-01, the bound where the receipt has no time
+_MOST_NS = 2**63  # what an event time is stored in ends here: the years 1677 to 2262
 _NS_PER_UNIT: dict[TimeUnit, int] = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -44,17 +48,28 @@ class EventTime:
                 "correct the sender or the time's unit in site.toml"
             ) from error
         if not is_plausible(at_ns, received_ns):
-            unit = self._fitting_unit(value, received_ns)
-            raise BadPayload(implausible(at_ns, topic=topic, field=field, received_ns=received_ns, unit=unit))
+            self._refuse_other_unit(value, at_ns, topic=topic, field=field, received_ns=received_ns)
         return at_ns
 
-    def _fitting_unit(self, value: object, received_ns: int) -> str:
-        """The unit in which the same number would be believed, `""` when there is none."""
-        for unit in _NS_PER_UNIT:
-            with contextlib.suppress(ValueError, OverflowError):
-                if is_plausible(EventTime(unit)._count_ns(value), received_ns):
-                    return unit
-        return ""
+    def _refuse_other_unit(self, value: object, at_ns: int, *, topic: str, field: str, received_ns: int) -> None:
+        """Raises BadPayload where the mapping is wrong rather than the clock, or no clock could say this."""
+        unit = fitting_unit(value, received_ns)
+        if unit or not can_be_stored(at_ns):
+            raise BadPayload(implausible(at_ns, topic=topic, field=field, received_ns=received_ns, unit=unit))
+
+    def reader(self, messages: Sequence[Message]) -> Callable[[int | float | str], int | None]:
+        """Reads the times of whole numbers of these messages fast: UTC ns, None for what `read` should look at."""
+        received = [message.received_ns for message in messages]
+        earliest, latest = EARLIEST_NS, latest_ns(min(received, default=0))
+        scale = _NS_PER_UNIT.get(self.unit, 0)
+
+        def fast(value: int | float | str) -> int | None:
+            if type(value) is not int:
+                return None
+            at_ns = value * scale
+            return at_ns if earliest <= at_ns <= latest else None
+
+        return fast
 
     def _count_ns(self, value: object) -> int:
         scale = _NS_PER_UNIT[self.unit]
@@ -101,7 +116,7 @@ def latest_ns(received_ns: int) -> int:
 
 
 def implausible(at_ns: int, *, topic: str, field: str, received_ns: int, unit: str = "") -> str:
-    """Why a time outside the believable range is refused: topic, field, the instant read, and the remedy.
+    """Why a time is refused: topic, field, the instant read, and the remedy.
 
     `unit` is the one in which the number would be believed, where there is one.
     """
@@ -112,6 +127,20 @@ def implausible(at_ns: int, *, topic: str, field: str, received_ns: int, unit: s
 def is_plausible(at_ns: int, received_ns: int) -> bool:
     """Whether an event time can be believed of a message received at `received_ns` (0: not known)."""
     return EARLIEST_NS <= at_ns <= latest_ns(received_ns)
+
+
+def fitting_unit(value: object, received_ns: int) -> str:
+    """The unit in which a number of another unit would be believed, `""` when there is none."""
+    for unit in _NS_PER_UNIT:
+        with contextlib.suppress(ValueError, OverflowError):
+            if is_plausible(EventTime(unit)._count_ns(value), received_ns):
+                return unit
+    return ""
+
+
+def can_be_stored(at_ns: int) -> bool:
+    """Whether an event time fits the column it is kept in."""
+    return -_MOST_NS <= at_ns < _MOST_NS
 
 
 def disbelief(at_ns: int, received_ns: int) -> str:

@@ -5,10 +5,11 @@ A format module offers `Options` (a frozen msgspec struct, what site.toml may sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from collector.readings import Reading
+from collector.intake import Columns
+from collector.readings import Readings
 from collector.sources.source import Message
 from collector.spool.ledger import Gap
 
@@ -20,7 +21,7 @@ class BadPayload(Exception):
 class Decoded(NamedTuple):
     """What one message said, possibly nothing, and which gaps it revealed."""
 
-    readings: Sequence[Reading]
+    readings: Readings = Readings()
     gaps: Sequence[Gap] = ()
 
 
@@ -37,6 +38,18 @@ class Format(Protocol):
 
     def restore(self, memory: bytes) -> None:
         """Takes up what `snapshot` gave."""
+        ...
+
+
+@runtime_checkable
+class ReadsWhole(Protocol):
+    """What a Format offers besides, where one message at a time would be too slow for what it reads."""
+
+    def decode_whole(self, messages: Sequence[Message], columns: Columns) -> Iterable[Message]:
+        """Adds the readings of all messages that are as they should be to `columns`, in order of arrival.
+
+        Yields each other message when its turn comes, for `decode`; gives the same readings as `decode` would.
+        """
         ...
 
 

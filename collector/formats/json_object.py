@@ -7,7 +7,7 @@ why a field cannot be taken.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from collector.config import Name, Section
 from collector.formats.event_time import EventTime, receipt_ns, shown
 from collector.formats.format import BadPayload
-from collector.readings import Equipment, Kind, Reading, Series
+from collector.readings import Equipment, Kind, Quality, Readings, Series
 from collector.sources.source import Message
 
 _MISSING = object()
@@ -106,9 +106,10 @@ def name_found(payload: Mapping[str, Any], field: str) -> str | None:
     return name if 0 < len(name) <= _LONGEST_NAME else None
 
 
-def readings(payload: Mapping[str, Any], fields: Iterable[Measured], at_ns: int, topic: str) -> Sequence[Reading]:
+def readings(payload: Mapping[str, Any], fields: Iterable[Measured], at_ns: int, topic: str) -> Readings:
     """One reading per measured field; null says nothing. Raises BadPayload: wrong, missing, or nothing of all this."""
-    found = []
+    found: list[Series] = []
+    values: list[float] = []
     present = False
     for field, series, optional, least in fields:
         value = payload.get(field)
@@ -121,10 +122,11 @@ def readings(payload: Mapping[str, Any], fields: Iterable[Measured], at_ns: int,
             if value is None:
                 continue
             value = _worth(value, series, field, topic)
-        found.append(Reading(series, at_ns, value))
+        found.append(series)
+        values.append(value)
     if not found and not present:
         raise BadPayload(f"topic {topic}: holds none of the fields that site.toml names for it: correct either")
-    return found
+    return Readings(found, [at_ns] * len(found), values, [Quality.GOOD] * len(found))
 
 
 def _worth(value: object, series: Series, field: str, topic: str) -> float:

@@ -52,6 +52,10 @@ class ObjectMap:
         known = self._known.get(names)
         return known if known is not None else self._work_out(names)
 
+    def fixed(self) -> tuple[Measured, ...] | None:
+        """The measured fields where the topic alone says the place; None where the payload has a say in it."""
+        return None if self._asked else self.measured({})
+
     def _work_out(self, names: tuple[str, ...]) -> tuple[Measured, ...]:
         said = {**dict(zip(self._asked, names, strict=True)), **self.captures}
         levels = {level: _SLOT.sub(lambda slot: said[slot[1]], text) for level, text in self._levels.items()}

@@ -19,8 +19,8 @@ from collector.formats.format import BadPayload, Decoded, Stateless
 from collector.health import Counters
 from collector.patience import patiently
 from collector.pump import Appender, drain, ingest, remembered_clock_ns
-from collector.readings import NS_PER_S, Equipment, Quality, Reading, Series
-from collector.sinks.sink import SinkRejected, SinkUnavailable
+from collector.readings import NS_PER_S, Equipment, Quality, Reading, Readings, Series
+from collector.sinks.sink import Parcel, SinkRejected, SinkUnavailable
 from collector.sources.source import Delivery, Message
 from collector.spool.frames import Batch, FrameKind, Record, Tick
 from collector.spool.ledger import Cause
@@ -41,7 +41,7 @@ class Numbers(Stateless):
             second, value = map(float, message.payload.split())
         except ValueError:
             raise BadPayload(f"topic {message.topic}: not two numbers") from None
-        return Decoded([Reading(LEVEL, T0_NS + int(second * NS_PER_S), value)])
+        return Decoded(Readings.of([Reading(LEVEL, T0_NS + int(second * NS_PER_S), value)]))
 
 
 class Listed:
@@ -81,7 +81,8 @@ class Store:
         self.rows: list[bytes] = []
         self._stop, self._wanted, self._down, self._refused = stop, wanted, down, refused
 
-    def write(self, rows: Sequence[bytes]) -> None:
+    def write(self, parcel: Parcel) -> None:
+        rows = parcel.rows
         if self._down:
             self._down -= 1
             raise SinkUnavailable("store is down", retry_after_s=0.001)

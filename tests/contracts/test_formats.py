@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.formats.format import BadPayload, Format
+from collector.formats.format import BadPayload, Format, ReadsWhole
+from collector.intake import Columns
 from collector.readings import Reading
 from collector.sources.source import Message
 from tests.contracts.format_cases import CASES, FORMATS, Case, cases_of, restarted, said_by
@@ -45,6 +47,34 @@ def test_a_restart_before_any_message_changes_nothing(case: Case) -> None:
         form = restarted(form, case)
         said.append(said_by(form, message))
     assert said == case.expected()
+
+
+@every_case
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_delivery_says_what_its_messages_say_one_by_one(case: Case, data: st.DataObject) -> None:
+    one_by_one, whole = case.build(), case.build()
+    if not isinstance(whole, ReadsWhole):
+        return
+    messages = [drawn(case, data) for _ in range(data.draw(st.integers(1, 8)))]
+    wanted, got = Columns(), Columns()
+    for message in messages * 2:
+        with contextlib.suppress(BadPayload):
+            wanted.add(one_by_one.decode(message).readings, message.received_ns)
+    for delivery in (messages, messages):  # the second time, the topics are known
+        for message in whole.decode_whole(delivery, got):
+            with contextlib.suppress(BadPayload):
+                got.add(whole.decode(message).readings, message.received_ns)
+    assert vars(got) == vars(wanted)
+
+
+def drawn(case: Case, data: st.DataObject) -> Message:
+    """A message of the case: as it is, with another value in it, or torn."""
+    message = data.draw(st.sampled_from(case.messages()))
+    kind = data.draw(st.sampled_from(("as it is", "changed", "torn")))
+    if kind == "changed":
+        return message._replace(payload=changed(message.payload, data))
+    return message._replace(payload=message.payload[: data.draw(st.integers(0, 40))]) if kind == "torn" else message
 
 
 @every_case

@@ -12,7 +12,7 @@ from collector.formats.format import BadPayload, Decoded
 from collector.formats.sparkplug_b import payload as wire
 from collector.formats.sparkplug_b.mapping import Mapping, Options
 from collector.formats.sparkplug_b.session import DEATHS, Address, MessageType, Session
-from collector.readings import Reading
+from collector.readings import Reading, Readings
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
 
@@ -41,7 +41,7 @@ class SparkplugB:
             readings = self._readings(*spoken, message) if spoken else ()
         except (BadPayload, wire.NotSparkplug) as bad:
             raise BadPayload(f"topic {message.topic}: {bad}") from bad
-        return Decoded(readings, self._session.gaps())
+        return Decoded(Readings.of(readings), self._session.gaps())
 
     def _readings(self, kind: MessageType, address: Address, message: Message) -> list[Reading]:
         if not message.payload and kind not in DEATHS:

@@ -1,4 +1,4 @@
-"""`andon bench`: figures of this machine, each run three times, printed as median and spread.
+"""The teaching factory's capture through collector and detectors, without the wire.
 
 The messages are the teaching factory's real capture, so what is measured is decoding and storing real payloads. Nothing
 is published: the wire is not part of these figures.
@@ -6,15 +6,11 @@ is published: the wire is not part of these figures.
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
 
 from collector.clock import MessageClock
 from collector.health import Counters
@@ -24,51 +20,28 @@ from collector.sources.replay import ReplaySource
 from collector.spool.frames import FrameKind
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool
+from deploy.bench.figure import Figure
 from deploy.site import SiteFile, load_site
 
-RUNS = 3
-_SITE = Path(__file__).parent / "sites" / "teaching_factory"
+_SITE = Path(__file__).parent.parent / "sites" / "teaching_factory"
 
 
-class Figure(NamedTuple):
-    """One measured quantity over the runs."""
-
-    name: str
-    unit: str
-    values: tuple[float, ...]
-
-    def line(self) -> str:
-        spread = max(self.values) - min(self.values)
-        return f"{self.name}: median {statistics.median(self.values):,.2f} {self.unit}, spread {spread:,.2f}"
+FIGURES = (
+    Figure("collector: decode, append, sync", "readings/s"),
+    Figure("collector: messages", "messages/s"),
+    Figure("spool: batches on disk", "bytes/reading"),
+    Figure("spool: whole file", "bytes/reading"),
+    Figure("detectors: four rules, alerts, records", "readings/s"),
+)
 
 
-def machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def bench(report: Callable[[str], None]) -> list[Figure]:
-    """Runs every benchmark, reporting each figure as it is known."""
-    site = load_site(_SITE / "site.toml")
-    runs = [_collect_and_detect(site) for _ in range(RUNS)]
-    figures = [
-        Figure(name, unit, tuple(run[i] for run in runs))
-        for i, (name, unit) in enumerate(
-            (
-                ("collector: decode, append, sync", "readings/s"),
-                ("collector: messages", "messages/s"),
-                ("spool: batches on disk", "bytes/reading"),
-                ("spool: whole file", "bytes/reading"),
-                ("detectors: four rules, alerts, records", "readings/s"),
-            )
-        )
-    ]
-    for figure in figures:
-        report(figure.line())
-    return figures
+def once() -> Sequence[float]:
+    """One run on a fresh spool."""
+    return _collect_and_detect(load_site(_SITE / "site.toml"))
 
 
 def _collect_and_detect(site: SiteFile) -> Sequence[float]:
-    """One run on a fresh spool: the figures in the order `bench` names them."""
+    """The figures in their order."""
     from detectors.worker import Detection
 
     with (

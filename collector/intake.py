@@ -1,0 +1,111 @@
+"""What a delivery came to: readings by line, dead letters, gaps, until `collector.pump` has put them on disk.
+
+Input: what `collector.decoder` decoded. Readings are gathered as columns over all messages of a delivery and cut by
+line once, so that nothing but the formats loops over single readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.readings import Batch, Reading, Readings, Series
+from collector.spool.dead import DeadLetter
+from collector.spool.frames import Frame, batch_frame
+from collector.spool.ledger import Gap
+from collector.spool.series import SeriesCatalog
+
+FRAME_READINGS = 5_000  # a frame of more is cut: readers hold whole frames in memory
+
+
+@dataclass(slots=True)
+class Lot:
+    """Readings of one line, in order of arrival. `batch.series` counts into `series` until the spool gives ids."""
+
+    shard: str
+    series: Sequence[Series]
+    batch: Batch
+
+    def frames(self, catalog: SeriesCatalog) -> list[Frame]:
+        """The lot for the log; registers new series, so call it inside the transaction that stores the frames."""
+        ids = np.array([catalog.id_of(one) for one in self.series], np.int32)
+        batch = self.batch.with_series(ids[self.batch.series])
+        cuts = range(0, len(batch), FRAME_READINGS)
+        return [batch_frame(self.shard, batch.take(slice(at, at + FRAME_READINGS))) for at in cuts]
+
+
+@dataclass(slots=True)
+class Intake:
+    """A delivery's worth: `lots` (one a line, more where counters join), `dead` letters and `gaps`."""
+
+    messages: int = 0
+    lots: list[Lot] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """How many readings."""
+        return sum(len(lot.batch) for lot in self.lots)
+
+    @property
+    def readings(self) -> list[tuple[Reading, int]]:
+        """Every reading with its time of receipt, line by line."""
+        return [
+            (Reading(lot.series[number], *of_reading), received_ns)
+            for lot in self.lots
+            for number, *of_reading, received_ns in zip(*(one.tolist() for one in lot.batch.columns), strict=True)
+        ]
+
+    def frames(self, catalog: SeriesCatalog) -> list[Frame]:
+        """All lots for the log; call it inside the transaction that stores them."""
+        return [frame for lot in self.lots for frame in lot.frames(catalog)]
+
+
+class Columns:
+    """Gathers the readings of many messages, then gives them as one Lot a line. The lists are of one length."""
+
+    def __init__(self) -> None:
+        self.series: list[Series] = []
+        self.at_ns: list[int] = []
+        self.value: list[float] = []
+        self.quality: list[int] = []
+        self.received_ns: list[int] = []
+
+    def add(self, readings: Readings, received_ns: int) -> None:
+        self.series += readings.series
+        self.at_ns += readings.at_ns
+        self.value += readings.value
+        self.quality += readings.quality
+        self.received_ns += readings.received_ns or (received_ns,) * len(readings.series)
+
+    def lots(self) -> list[Lot]:
+        """One lot a line, lines in order of their first reading."""
+        if not self.series:
+            return []
+        numbers = {series: number for number, series in enumerate(dict.fromkeys(self.series))}
+        batch = Batch(
+            np.fromiter(map(numbers.__getitem__, self.series), np.int32, len(self.series)),
+            np.array(self.at_ns, np.int64),
+            np.array(self.value, np.float64),
+            np.array(self.quality, np.uint8),
+            np.array(self.received_ns, np.int64),
+        )
+        return _by_line(list(numbers), batch)
+
+
+def _by_line(series: list[Series], batch: Batch) -> list[Lot]:
+    lines: dict[str, int] = {}
+    line_of = np.array([lines.setdefault(one.equipment.shard, len(lines)) for one in series], np.int32)
+    if len(lines) == 1:
+        return [Lot(next(iter(lines)), series, batch)]
+    lots = []
+    for shard, line in lines.items():
+        own = np.flatnonzero(line_of == line)
+        renumbered: NDArray[np.int32] = np.zeros(len(series), np.int32)
+        renumbered[own] = np.arange(len(own), dtype=np.int32)
+        taken = batch.take(line_of[batch.series] == line)
+        lots.append(Lot(shard, [series[i] for i in own], taken.with_series(renumbered[taken.series])))
+    return lots
