@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Sequence
 from functools import partial
 from threading import Event
@@ -12,19 +14,21 @@ from collector.config import Site
 from collector.decoder import Decoder
 from collector.health import Counters
 from collector.intake import Columns, Intake
+from collector.lanes import Lanes, Pace, rows_in
 from collector.patience import patiently
 from collector.readings import Readings
 from collector.sinks.sink import Parcel, Sink, SinkRejected, SinkUnavailable
 from collector.sources.source import Source
 from collector.spool.dead import DeadLetter
-from collector.spool.frames import tick_frame
+from collector.spool.frames import Frame, tick_frame
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool, SpoolFull
 
 GROUP_MESSAGES = 1000
 GROUP_WAIT_S = 0.2
 MEMORY, CLOCK = "decoder", "clock"  # what is remembered with every append: the formats' memory, the site's time
-_FRAMES_PER_WRITE = 50
+_IDLE_S = 0.05
+DEFAULT_PACE = Pace()
 _RETRY_FROM_S, _RETRY_TO_S = 0.5, 30.0
 
 
@@ -39,13 +43,16 @@ def ingest(source: Source, decoder: Decoder, appender: Appender, stop: Event) ->
             delivery.acknowledge()
 
 
-def drain(name: str, sink: Sink, spool: Spool, clock: Clock, counters: Counters, stop: Event) -> None:
-    """Carries the log to a store, moving the cursor only past what is durable there; ends when told to stop."""
+def drain(
+    name: str, sink: Sink, spool: Spool, clock: Clock, counters: Counters, stop: Event, pace: Pace = DEFAULT_PACE
+) -> None:
+    """Carries the log to a store, live first, and moves on only past what is durable there; ends when told to stop."""
     reader, retry_s = reader_of(name), _RETRY_FROM_S
+    lanes = Lanes(spool, reader, pace, time.monotonic())
     while not stop.is_set():
-        frames = spool.log.read(spool.log.cursor(reader), _FRAMES_PER_WRITE)
+        frames = patiently(lambda: lanes.next(time.monotonic()), reader, counters, stop)
         if not frames:
-            stop.wait(GROUP_WAIT_S)
+            stop.wait(_IDLE_S)
             continue
         parcel = Parcel(frames, spool.series)
         try:
@@ -56,8 +63,9 @@ def drain(name: str, sink: Sink, spool: Spool, clock: Clock, counters: Counters,
             retry_s = min(2 * retry_s, _RETRY_TO_S)
             continue
         retry_s = _RETRY_FROM_S
-        counters.sink_up(name, len(parcel.rows) - len(refused))
-        patiently(partial(_move_on, spool, reader, frames[-1].offset, refused), reader, counters, stop)
+        counters.sink_up(name, rows_in(frames) - len(refused))
+        patiently(partial(_move_on, spool, lanes, frames, refused), reader, counters, stop)
+        _tell_backlog(lanes, name, counters)
 
 
 def reader_of(sink_name: str) -> str:
@@ -74,11 +82,17 @@ def _refused(sink: Sink, parcel: Parcel, name: str, now_ns: int) -> list[DeadLet
     return []
 
 
-def _move_on(spool: Spool, reader: str, offset: int, refused: Sequence[DeadLetter]) -> None:
+def _move_on(spool: Spool, lanes: Lanes, frames: Sequence[Frame], refused: Sequence[DeadLetter]) -> None:
     with spool.transaction():
         for letter in refused:
             spool.dead.add(letter)
-        spool.log.advance(reader, offset)
+        lanes.delivered(frames)
+
+
+def _tell_backlog(lanes: Lanes, name: str, counters: Counters) -> None:
+    left, eta_s = lanes.catching_up(time.monotonic())
+    counters.set(f"{name}_backlog_frames", left)
+    counters.set(f"{name}_backlog_eta_s", int(eta_s) if math.isfinite(eta_s) else -1)
 
 
 def remembered_clock_ns(spool: Spool) -> int:
