@@ -95,10 +95,15 @@ class Subscription(Section, frozen=True, kw_only=True):
 
 
 class SinkSettings(Section, frozen=True, kw_only=True):
-    """One store; `options` are the sink's own keys."""
+    """One store; `options` are the sink's own keys.
+
+    After an outage the store gets what happens now first, and the backlog beside it at `backlog_rows_per_s`.
+    """
 
     name: Name
     kind: Name
+    live_first: bool = True
+    backlog_rows_per_s: Positive = 50_000.0
     options: dict[str, Any] = {}
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from collector.errors import AndonError
-from deploy.commands import alerts, chain, dashboards, dead
+from deploy.commands import alerts, bench, chain, dashboards, dead
 from deploy.commands.console import SitePath, SpoolOption, complain, progress_bar, say, stand_by, until_ctrl_c
 from deploy.report import Report
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead.app, name="dead")
 app.command()(dead.ledger)
+app.command("bench")(bench.run_bench)
 app.add_typer(chain.app, name="chain")
 app.add_typer(dashboards.app, name="dashboards")
 
@@ -76,7 +77,7 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
     with loaded.open_spool() as opened:
         clock = loaded.own_clock(remembered_clock_ns(opened))
     with until_ctrl_c() as jobs:
-        start_collector(jobs, loaded, clock, Counters(), loaded.sinks())
+        start_collector(jobs, loaded, clock, Counters(), loaded.stores())
         stand_by(jobs)
 
 
@@ -150,21 +151,6 @@ def replay(
     with progress_bar("replay") as on_published, until_ctrl_c() as jobs:
         published = replay_recording(load_site(site), recording, _speed(speed), jobs.stop, on_published)
     say(f"published {published} messages")
-
-
-@app.command("bench")
-def run_bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these benchmarks.")] = None,
-) -> None:
-    """Measures this machine: every benchmark three times, median and spread beside its bar."""
-    from deploy.bench import figure
-
-    unknown = set(names or ()) - set(figure.names())
-    if unknown:
-        raise typer.BadParameter(f"no benchmark {', '.join(sorted(unknown))}; there is {', '.join(figure.names())}")
-    say(f"{figure.machine()}; {figure.RUNS} runs each")
-    for name in names or figure.names():
-        figure.measure(name, say)
 
 
 def _speed(text: str) -> float | None:

@@ -100,7 +100,7 @@ def run_demo(options: DemoOptions, progress: Progress, jobs: Jobs) -> Report | N
         site = _on_demo_broker(load_site(folder / "site.toml", spool_path=work / "spool.sqlite"), port)
         clock, counters = PlantClock(), Counters()
         site.open_spool().close()
-        start_collector(jobs, site, clock, counters, sinks=[])
+        start_collector(jobs, site, clock, counters, stores=[])
         start_detection(jobs, site)
         if site.network is not None:
             start_chain(jobs, site, site.network)

@@ -13,15 +13,15 @@ from threading import Event
 
 from collector.clock import Clock, WallClock
 from collector.health import Counters
+from collector.lanes import backlog_reader
 from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of
 from collector.readings import NS_PER_S
-from collector.sinks.sink import Sink
 from collector.sources.mqtt import MqttSource
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.jobs import Jobs
-from deploy.site import SiteFile
+from deploy.site import SiteFile, Store
 from detectors.chain.network import Network
 
 log = logging.getLogger(__name__)
@@ -29,12 +29,10 @@ log = logging.getLogger(__name__)
 _IDLE_S = 0.05
 
 
-def start_collector(
-    jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters, sinks: Sequence[tuple[str, Sink]]
-) -> None:
+def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters, stores: Sequence[Store]) -> None:
     """Starts the ingest loop over the site's broker and one drain per store."""
     decoder = site.decoder(clock)
-    readers = [reader_of(name) for name, _ in sinks]
+    readers = [reader_of(store.name) for store in stores]
 
     def collect(stop: Event) -> None:
         _await_time(clock, stop)
@@ -51,14 +49,15 @@ def start_collector(
                 source.close()
 
     jobs.start("ingest", collect)
-    for name, sink in sinks:
-        jobs.start(f"drain {name}", _draining(site, name, sink, clock, counters))
+    for store in stores:
+        jobs.start(f"drain {store.name}", _draining(site, store, clock, counters))
 
 
 def _enrol(spool: Spool, site: SiteFile, readers: Sequence[str]) -> None:
     """Whom retention waits for from now on: the stores of site.toml, and the chain only where there is one."""
     with spool.transaction():
-        spool.log.enrol(readers, among="sink:")
+        backlogs = [one for one in map(backlog_reader, readers) if spool.log.cursor(one)]
+        spool.log.enrol([*readers, *backlogs], among="sink:")
         if site.network is None:
             spool.log.enrol([], among="chain")
 
@@ -123,12 +122,12 @@ def _await_time(clock: Clock, stop: Event) -> None:
             pass
 
 
-def _draining(site: SiteFile, name: str, sink: Sink, clock: Clock, counters: Counters) -> Callable[[Event], None]:
+def _draining(site: SiteFile, store: Store, clock: Clock, counters: Counters) -> Callable[[Event], None]:
     def carry(stop: Event) -> None:
         try:
             with site.open_spool() as spool:
-                drain(name, sink, spool, clock, counters, stop)
+                drain(store.name, store.sink, spool, clock, counters, stop, store.pace)
         finally:
-            sink.close()
+            store.sink.close()
 
     return carry

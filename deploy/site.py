@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ from collector.config import (
 from collector.config import SinkSettings as SinkSection
 from collector.decoder import Decoder, decoder_of
 from collector.folder import find
+from collector.lanes import Pace
 from collector.sinks.sink import Sink
 from collector.sources.mqtt import client_for
 from collector.spool.spool import Spool
@@ -55,6 +56,14 @@ class BoardSettings(Section, frozen=True, kw_only=True):
     host: Name = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8470
     names: tuple[str, ...] = ()
+
+
+class Store(NamedTuple):
+    """One [[sink]]: the name under which it keeps its place in the spool, and how it catches up."""
+
+    name: str
+    sink: Sink
+    pace: Pace = Pace()
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,13 @@ class SiteFile:
     def decoder(self, clock: Clock) -> Decoder:
         return decoder_of(self.document, self.site, clock)
 
-    def sinks(self) -> list[tuple[str, Sink]]:
-        """The stores of the [[sink]]s by name. Raises ConfigError."""
+    def stores(self) -> list[Store]:
+        """The stores of the [[sink]]s. Raises ConfigError."""
         opened = []
-        for i, (name, module, options) in enumerate(_sink_sections(self.document)):
+        for i, (section, module, options) in enumerate(_sink_sections(self.document)):
             try:
-                opened.append((name, module.build(options, self.folder)))
+                sink = module.build(options, self.folder)
+                opened.append(Store(section.name, sink, Pace(section.live_first, section.backlog_rows_per_s)))
             except ConfigError as error:
                 raise ConfigError(f"{self.document.path}: `sink[{i}]`: {error}") from error
         return opened
@@ -113,8 +123,8 @@ class SiteFile:
             client_for(self.broker, self.folder, self.broker.client_id)
         except ConfigError as error:
             raise ConfigError(f"{self.document.path}: {error}") from error
-        for _, sink in self.sinks():
-            sink.close()
+        for store in self.stores():
+            store.sink.close()
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant."""
@@ -154,8 +164,8 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
     return found
 
 
-def _sink_sections(document: Document) -> Iterator[tuple[str, ModuleType, Any]]:
-    """Every [[sink]] as its name, module and options. Raises ConfigError."""
+def _sink_sections(document: Document) -> Iterator[tuple[SinkSection, ModuleType, Any]]:
+    """Every [[sink]] with its module and options. Raises ConfigError."""
     places: dict[str, int] = {}
     for i, section in enumerate(document.open_sections("sink", SinkSection)):
         if section.name in places:
@@ -165,4 +175,4 @@ def _sink_sections(document: Document) -> Iterator[tuple[str, ModuleType, Any]]:
             )
         places[section.name] = i
         module = find(sinks, section.kind, document, f"sink[{i}].kind")
-        yield section.name, module, document.convert(section.options, module.Options, f"sink[{i}]")
+        yield section, module, document.convert(section.options, module.Options, f"sink[{i}]")

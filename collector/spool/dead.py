@@ -45,6 +45,22 @@ class DeadLetters:
         )
         return [DeadLetter(topic, bytes(payload), *rest) for topic, payload, *rest in rows]
 
+    def after(self, id_: int, limit: int) -> list[tuple[int, DeadLetter]]:
+        """Up to `limit` letters past the one with this id, in order of arrival, each with its own id; 0 begins."""
+        rows = self._connection.execute(
+            "SELECT id, topic, payload, reason, received_ns, times FROM dead WHERE id > ? ORDER BY id LIMIT ?",
+            (id_, limit),
+        )
+        return [(int(own), DeadLetter(topic, bytes(payload), *rest)) for own, topic, payload, *rest in rows]
+
+    def amend(self, id_: int, reason: str) -> None:
+        """Gives a letter a new reason, inside the caller's transaction."""
+        self._connection.execute("UPDATE dead SET reason = ? WHERE id = ?", (reason, id_))
+
+    def remove(self, id_: int) -> None:
+        """Takes a letter away that could be read after all, inside the caller's transaction."""
+        self._connection.execute("DELETE FROM dead WHERE id = ?", (id_,))
+
     def size_bytes(self) -> int:
         """What payloads and reasons take."""
         row = self._connection.execute("SELECT coalesce(sum(length(payload) + length(reason)), 0) FROM dead").fetchone()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from deploy.commands.console import Json, SitePath, SpoolOption, out, print_table, spool_of
+from deploy.commands.console import Json, SitePath, SpoolOption, out, print_table, say, spool_of
 from deploy.instants import utc_of_ns
 
 app = typer.Typer(help="Messages and rows that could not be taken.", no_args_is_help=True)
@@ -28,6 +29,26 @@ def dead_list(site: SitePath, spool: SpoolOption = None, limit: int = 50, as_jso
         for one in letters
     ]
     _show(rows, ("topic", "reason", "times", "payload"), as_json)
+
+
+@app.command("replay")
+def dead_replay(
+    site: SitePath,
+    spool: SpoolOption = None,
+    topic: Annotated[str, typer.Option(help="Only letters of this topic.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Decodes the letters again after site.toml was mended; what can be read now is stored with its own times."""
+    from collector.clock import WallClock
+    from collector.dead_replay import replay_dead
+    from deploy.site import load_site
+
+    with spool_of(site, spool) as opened:
+        came = replay_dead(opened, load_site(site).decoder(WallClock()), topic)
+    if as_json:
+        out.print_json(json.dumps(came._asdict()))
+    else:
+        say(f"{came.letters} letters gave {came.readings} readings; {came.still_dead} still cannot be read")
 
 
 def ledger(site: SitePath, spool: SpoolOption = None, limit: int = 50, as_json: Json = False) -> None:

@@ -117,7 +117,7 @@ def test_a_broker_that_goes_away_midway_loses_nothing(tmp_path: Path) -> None:
     counters, jobs = Counters(), Jobs()
     with mosquitto(tmp_path / "broker") as broker:
         site = Site(tmp_path, broker.port).loaded
-        start_collector(jobs, site, MessageClock(), counters, sinks=[])
+        start_collector(jobs, site, MessageClock(), counters, stores=[])
         try:
             subscribed(counters, 1)
             _publish(site, messages[:1000])

@@ -91,7 +91,7 @@ def site(tmp_path: Path) -> Iterator[SiteFile]:
 
 def collecting(site: SiteFile) -> tuple[Jobs, Counters]:
     jobs, counters = Jobs(), Counters(report_every_s=0.5)
-    start_collector(jobs, site, WallClock(site.clock.lateness_s), counters, sinks=[])
+    start_collector(jobs, site, WallClock(site.clock.lateness_s), counters, stores=[])
     start_detection(jobs, site)
     subscribed(counters, 1)
     return jobs, counters

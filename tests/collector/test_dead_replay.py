@@ -1,0 +1,76 @@
+"""After a mapping was mended, dead letters are stored with their own times; what still cannot be read stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from collector.clock import WallClock
+from collector.dead_replay import Revived, replay_dead
+from collector.decoder import Decoder
+from collector.formats.format import BadPayload, Decoded, Stateless
+from collector.readings import NS_PER_S, Equipment, Reading, Readings, Series
+from collector.sources.source import Message
+from collector.spool.dead import DeadLetter
+from collector.spool.frames import Batch
+from collector.spool.spool import Spool
+from collector.topics import TopicTemplate
+
+LEVEL = Series(Equipment("e", "site", line="line"), "level")
+T0_NS = 1_700_000_000 * NS_PER_S
+
+
+class Litres(Stateless):
+    """Reads `12 l`; before the mending, `12` alone."""
+
+    def __init__(self, unit: bytes) -> None:
+        self._unit = unit
+
+    def decode(self, message: Message) -> Decoded:
+        value, _, unit = message.payload.partition(b" ")
+        if unit != self._unit or not value.isdigit():
+            raise BadPayload(f"topic {message.topic}: not a number of {self._unit.decode() or 'nothing'}")
+        return Decoded(Readings.of([Reading(LEVEL, T0_NS + int(value) * NS_PER_S, float(value))]))
+
+
+def decoder(unit: bytes) -> Decoder:
+    return Decoder([(TopicTemplate("tank/#"), Litres(unit))], WallClock())
+
+
+@pytest.fixture
+def letters(spool: Spool) -> list[bytes]:
+    """Letters as the wrong mapping left them, one of them nonsense, one of a store."""
+    payloads = [b"%d l" % i for i in range(1_200)] + [b"nonsense"]
+    intake = decoder(b"").decode([Message("tank/1", one, T0_NS) for one in payloads])
+    assert len(intake.dead) == 1_201
+    with spool.transaction():
+        for letter in (*intake.dead, DeadLetter("sink:store", b"a row", "too old", T0_NS)):
+            spool.dead.add(letter)
+    return payloads
+
+
+def values(spool: Spool) -> list[float]:
+    bodies = [frame.body for frame in spool.log.read(0, 10_000)]
+    return [value for body in bodies if isinstance(body, Batch) for value in body.value.tolist()]
+
+
+def test_letters_that_can_be_read_now_are_stored_in_order_and_gone(spool: Spool, letters: list[bytes]) -> None:
+    assert replay_dead(spool, decoder(b"l")) == Revived(letters=1_200, readings=1_200, still_dead=1)
+    assert values(spool) == [float(i) for i in range(1_200)]
+    left = {letter.payload: letter.reason for letter in spool.dead.read()}
+    assert left == {b"a row": "too old", b"nonsense": "topic tank/1: not a number of l"}
+
+
+def test_a_second_replay_stores_nothing_again(spool: Spool, letters: list[bytes]) -> None:
+    replay_dead(spool, decoder(b"l"))
+    assert replay_dead(spool, decoder(b"l")) == Revived(still_dead=1)
+    assert len(values(spool)) == 1_200
+
+
+def test_only_the_topic_that_was_asked_for(spool: Spool, letters: list[bytes]) -> None:
+    assert replay_dead(spool, decoder(b"l"), "tank/2") == Revived()
+    assert spool.dead.count() == 1_202
+
+
+def test_without_a_mended_mapping_everything_stays(spool: Spool, letters: list[bytes]) -> None:
+    assert replay_dead(spool, decoder(b"kg")) == Revived(still_dead=1_201)
+    assert values(spool) == []
