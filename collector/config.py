@@ -30,10 +30,12 @@ SECTIONS = frozenset(
         "rule",
         "chain",
         "board",
+        "health",
     }
 )
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -56,41 +58,74 @@ class Site(Section, frozen=True, kw_only=True):
 
 
 class ClockSettings(Section, frozen=True, kw_only=True):
-    """`wall`: a live plant, time is this machine's. `messages`: a recording, time is the latest reading's."""
+    """`wall`: a live plant, time is this machine's. `messages`: a recording, time is the latest reading's.
+
+    `offset_limit_s`: a gateway whose clock is further off the site's is booked in the ledger.
+    """
 
     source: Literal["wall", "messages"] = "wall"
     lateness_s: NotNegative = 2.0
     tick_s: Positive = 5.0
+    offset_limit_s: Positive = 60.0
 
 
 class BrokerSettings(Section, frozen=True, kw_only=True):
-    """The MQTT broker. Passwords come from a file, never from site.toml."""
+    """One MQTT broker; of several [[broker]]s each has a `name`. Passwords come from a file, never from site.toml."""
 
+    name: str = ""
     host: Name = "127.0.0.1"
     port: Port = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    transport: Literal["tcp", "websockets"] = "tcp"
+    path: Name = "/mqtt"
     client_id: Name = "andon"
     username: str = ""
     password_file: str = ""
     tls: bool = False
     ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
     keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
-    session_expiry_s: Annotated[int, msgspec.Meta(ge=0)] = 7 * 86400
+    session_expiry_s: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 7 * 86400
     receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 2000
+    max_packet_bytes: Annotated[int, msgspec.Meta(ge=1024, le=2**28)] = 8 * 2**20
 
 
 class SpoolSettings(Section, frozen=True, kw_only=True):
-    """The spool file; a relative path is taken from the folder of site.toml."""
+    """The spool file; a relative path is taken from the folder of site.toml.
+
+    `keep_d` bounds the log, `history_d` the readings and `rollups_d` the one-minute rollups that boards ask for.
+    """
 
     path: Name = "var/spool.sqlite"
     max_mb: Positive = 4000.0
     keep_d: Positive = 7.0
+    history_d: Positive = 7.0
+    rollups_d: Positive = 7.0
+
+
+class HealthSettings(Section, frozen=True, kw_only=True):
+    """Where `/metrics` and `/healthz` of each process listen, port 0: nowhere; and what counts as unhealthy."""
+
+    host: Name = "127.0.0.1"
+    collect_port: PortOrNone = 0
+    detect_port: PortOrNone = 0
+    chain_port: PortOrNone = 0
+    broker_down_s: NotNegative = 60.0
+    sink_down_s: NotNegative = 300.0
+    detection_lag_s: Positive = 60.0
 
 
 class Subscription(Section, frozen=True, kw_only=True):
-    """One MQTT filter and the format that reads it; `options` are the format's own keys."""
+    """One MQTT filter and the format that reads it; `options` are the format's own keys.
+
+    `broker`: the name of the one that is asked, all when empty. `shared_group`: collectors of this group share it.
+    """
 
     topic: Name
     format: Name
+    broker: str = ""
+    shared_group: Annotated[str, msgspec.Meta(pattern="^[^/+#]*$")] = ""
     options: dict[str, Any] = {}
 
 
@@ -120,6 +155,10 @@ class Document:
 
     def has(self, section: str) -> bool:
         return section in self._tables
+
+    def is_list(self, section: str) -> bool:
+        """Whether it is written as [[section]]."""
+        return isinstance(self._tables.get(section), list)
 
     def section(self, name: str, kind: type[T]) -> T:
         """The table `[name]` as `kind`; a missing table is an empty one. Raises ConfigError."""

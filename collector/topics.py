@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+SHARED = "$share/"  # how the filter of a shared subscription begins
+
 _CAPTURE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -43,6 +45,10 @@ class TopicTemplate:
     def filter(self) -> str:
         """The MQTT subscription filter that admits every topic of this template."""
         return "/".join("+" if _CAPTURE.search(level) else level for level in self.text.split("/"))
+
+    def shared_filter(self, group: str) -> str:
+        """The filter of a shared subscription: each message goes to one client of `group` (MQTT 5.0, 4.8.2)."""
+        return f"{SHARED}{group}/{self.filter}"
 
     def matcher(self) -> re.Pattern[str]:
         """A compiled pattern; its named groups are the captures."""

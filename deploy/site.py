@@ -20,6 +20,7 @@ from collector.config import (
     ClockSettings,
     ConfigError,
     Document,
+    HealthSettings,
     Name,
     Section,
     Site,
@@ -29,16 +30,24 @@ from collector.config import (
 from collector.config import SinkSettings as SinkSection
 from collector.decoder import Decoder, decoder_of
 from collector.folder import find
+from collector.health import Counters
 from collector.lanes import Pace
 from collector.sinks.sink import Sink
+from collector.sources.brokers import brokers_of, readings_of, source_of
 from collector.sources.mqtt import client_for
+from collector.sources.source import Source
 from collector.spool.spool import Spool
 from detectors.calendar import Calendar, calendar_of
 from detectors.chain.folder import load as load_network
 from detectors.chain.network import Network
 from detectors.settings import BoundRule, DetectSettings, bound_rules, detect_settings, own_rules
 
-_BROKER_FILES = {"password_file": "the password and nothing else", "ca_file": "the PEM file of the broker's authority"}
+_BROKER_FILES = {
+    "password_file": "the password and nothing else",
+    "ca_file": "the PEM file of the broker's authority",
+    "cert_file": "the PEM file of this collector's certificate",
+    "key_file": "the PEM file of its key",
+}
 
 
 class ChainSettings(Section, frozen=True, kw_only=True):
@@ -74,19 +83,29 @@ class SiteFile:
     document: Document
     site: Site
     clock: ClockSettings
-    broker: BrokerSettings
+    brokers: tuple[BrokerSettings, ...]
     spool: SpoolSettings
     detect: DetectSettings
     rules: tuple[BoundRule, ...]
     detects: bool
     calendar: Calendar
     board: BoardSettings
+    health: HealthSettings
     network: Network | None
     spool_path: Path
 
     @property
     def folder(self) -> Path:
         return self.document.folder
+
+    @property
+    def broker(self) -> BrokerSettings:
+        """The first broker: the one that `andon replay` and `andon tail` use."""
+        return self.brokers[0]
+
+    def source(self, clock: Clock, counters: Counters, *, since_ns: int = 0) -> Source:
+        """The messages of all brokers, connected at once; `since_ns` as in MqttSource. Raises ConfigError."""
+        return source_of(self.document, self.site, self.brokers, clock, counters, since_ns=since_ns)
 
     def open_spool(self) -> Spool:
         """One more connection to the site's spool, for one thread."""
@@ -98,6 +117,11 @@ class SiteFile:
 
     def decoder(self, clock: Clock) -> Decoder:
         return decoder_of(self.document, self.site, clock)
+
+    @property
+    def store_names(self) -> list[str]:
+        """The names of the [[sink]]s, in order, without opening them."""
+        return [section.name for section, _, _ in _sink_sections(self.document)]
 
     def stores(self) -> list[Store]:
         """The stores of the [[sink]]s. Raises ConfigError."""
@@ -112,19 +136,23 @@ class SiteFile:
 
     def check_files(self) -> None:
         """Reads every file that a key names: password, certificates, tokens. Raises ConfigError."""
-        for key, holds in _BROKER_FILES.items():
-            named = getattr(self.broker, key)
-            if named and not (self.folder / named).is_file():
-                raise ConfigError(
-                    f"{self.document.path}: `broker.{key}`: {self.folder / named} is no file; "
-                    f"put {holds} there or correct the key"
-                )
-        try:
-            client_for(self.broker, self.folder, self.broker.client_id)
-        except ConfigError as error:
-            raise ConfigError(f"{self.document.path}: {error}") from error
+        for broker in self.brokers:
+            self._check_broker_files(broker)
         for store in self.stores():
             store.sink.close()
+
+    def _check_broker_files(self, broker: BrokerSettings) -> None:
+        where = f"{self.document.path}: [[broker]] {broker.name!r}" if broker.name else f"{self.document.path}"
+        for key, holds in _BROKER_FILES.items():
+            named = getattr(broker, key)
+            if named and not (self.folder / named).is_file():
+                raise ConfigError(
+                    f"{where}: `broker.{key}`: {self.folder / named} is no file; put {holds} there or correct the key"
+                )
+        try:
+            client_for(broker, self.folder, broker.client_id)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant."""
@@ -149,17 +177,19 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         document=document,
         site=site,
         clock=document.section("clock", ClockSettings),
-        broker=document.section("broker", BrokerSettings),
+        brokers=brokers_of(document),
         spool=spool,
         detect=detect_settings(document),
         rules=(*bound_rules(document), *own_rules()),
         detects=document.has("rule"),
         calendar=calendar,
         board=document.section("board", BoardSettings),
+        health=document.section("health", HealthSettings),
         network=network,
         spool_path=spool_path or document.folder / spool.path,
     )
     found.decoder(WallClock())
+    readings_of(document, site, found.brokers)
     list(_sink_sections(document))
     return found
 

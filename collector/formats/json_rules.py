@@ -31,6 +31,7 @@ from collector.formats.format import BadPayload, Decoded
 from collector.formats.joined_time import Join
 from collector.formats.json_object import Quantity, decode_object, readings, time_in
 from collector.formats.object_map import LEVELS, MOST_REMEMBERED, FieldMap, ObjectMap, check_fields
+from collector.readings import Equipment
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
 
@@ -71,6 +72,11 @@ class Options(Section, frozen=True, kw_only=True):
     """What a json_rules subscription may say."""
 
     rule: tuple[Rule, ...]
+
+
+def can_share(options: Options) -> bool:
+    """Whether several collectors may share the messages: not where one takes its time from another."""
+    return not any(rule.time.joined_on for rule in options.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,13 @@ class JsonRules:
         known = msgspec.msgpack.decode(memory, type=dict[str, dict[str, int]]) if memory else {}
         for name, join in self._joins.items():
             join.times = known.get(name, {})
+
+    def place(self, topic: str) -> Equipment | None:
+        try:
+            _, found = self._routes.get(topic) or self._route(topic)
+        except BadPayload:
+            return None
+        return found.place()
 
     def _route(self, topic: str) -> tuple[Reader, ObjectMap]:
         """What is worked out once for each topic: the first rule that fits, and its map. Raises BadPayload."""

@@ -14,14 +14,22 @@ class Cause(StrEnum):
     EVICTED = "evicted"  # dropped from a full spool before every reader had it
     CLOCK = "clock"  # readings whose time cannot be right were kept out of the detectors
     DISCONNECTED = "disconnected"  # an edge node declared its death, or the collector was cut off from its broker
+    NOT_RECEIVED = "not_received"  # known to have been sent and not taken in: dropped by the broker, or too large
+    DEAD_LETTER = "dead_letter"  # messages came that could not be read; the asset is their topic
+    DAMAGED = "damaged"  # kept on this disk, and found not to be what was written
 
 
-_GOES_ON = frozenset({Cause.EVICTED, Cause.CLOCK})  # told again with every append while the cause lasts
+# told again with every append while the cause lasts
+_GOES_ON = frozenset({Cause.EVICTED, Cause.CLOCK, Cause.NOT_RECEIVED, Cause.DEAD_LETTER})
 _PAUSE_NS = 600 * NS_PER_S
 
 
 class Gap(NamedTuple):
-    """`missing` frames, messages or readings of `asset` between the two instants (UTC ns)."""
+    """`missing` frames, messages or readings of `asset` between the two instants (UTC ns).
+
+    `shard` is the line to whose detectors the readings are missing (EVERY_SHARD: any of the site's may be), `cell` its
+    cell where only that is concerned; without a `shard` the gap is booked and no detector is told.
+    """
 
     asset: str
     cause: Cause
@@ -29,6 +37,8 @@ class Gap(NamedTuple):
     to_ns: int
     missing: int
     note: str = ""
+    shard: str = ""
+    cell: str = ""
 
 
 class Ledger:
@@ -48,7 +58,7 @@ class Ledger:
             )
             return
         self._connection.execute(
-            "INSERT INTO ledger (asset, cause, from_ns, to_ns, missing, note) VALUES (?, ?, ?, ?, ?, ?)", gap
+            "INSERT INTO ledger (asset, cause, from_ns, to_ns, missing, note) VALUES (?, ?, ?, ?, ?, ?)", gap[:6]
         )
 
     def read(self, limit: int = 1000) -> list[Gap]:

@@ -15,6 +15,7 @@ from collector.config import (
     ClockSettings,
     ConfigError,
     Document,
+    HealthSettings,
     SinkSettings,
     Site,
     SpoolSettings,
@@ -63,7 +64,7 @@ MISTAKES = {
     "unknown section": (SITE + "[brocker]\n", "unknown section `brocker`", "did you mean `broker`?"),
     "unlike any section": (SITE + "[zzz]\n", "unknown section `zzz`", "remove or rename it"),
     "a table for a list": (SITE + "[subscribe]\n", "`subscribe`", "write [[subscribe]]"),
-    "a list for a table": (SITE + "[[broker]]\n", "`broker`", "got `array`"),
+    "a list for a table": (SITE + "[[clock]]\n", "`clock`", "got `array`"),
     "a value for a section": (SITE.replace("[site]\n", "sink = 3\n[site]\n"), "`sink`", "write [[sink]]"),
     "values in a list": ("sink = [3]\n" + SITE, "`sink`", "write [[sink]]"),
     "bad TOML": (SITE + "[broker\n", "not valid TOML", "line 4"),
@@ -122,6 +123,7 @@ DOCUMENTED: dict[str, Any] = {
     "clock": ClockSettings,
     "broker": BrokerSettings,
     "spool": SpoolSettings,
+    "health": HealthSettings,
     "subscribe": Subscription,
     "subscribe.rule": json_rules.Rule,
     "subscribe.rule.time": json_rules.Time,
@@ -140,7 +142,7 @@ def test_the_sample_site_explains_every_option(section: str) -> None:
             assert explained, f"{SAMPLE.name} does not explain {section}.{field.encode_name}"
 
 
-@pytest.mark.parametrize("section", ["clock", "broker", "spool"])
+@pytest.mark.parametrize("section", ["clock", "broker", "spool", "health"])
 def test_the_sample_site_states_every_option_of_a_plain_section(section: str) -> None:
     settings = read(SAMPLE).section(section, DOCUMENTED[section])
     assert settings
