@@ -65,35 +65,51 @@ class Intake:
 
 
 class Columns:
-    """Gathers the readings of many messages, then gives them as one Lot a line. The lists are of one length."""
+    """Gathers the readings of many messages, then gives them as one Lot a line.
+
+    Readings come in blocks of one message, one instant and one quality; `value` has all of them, one after the other.
+    """
 
     def __init__(self) -> None:
-        self.series: list[Series] = []
+        self.block: list[Sequence[Series]] = []
         self.at_ns: list[int] = []
-        self.value: list[float] = []
         self.quality: list[int] = []
         self.received_ns: list[int] = []
+        self.value: list[float] = []
 
     def add(self, readings: Readings, received_ns: int) -> None:
-        self.series += readings.series
+        """Takes what one message said, each reading a block of its own."""
+        self.block += [(one,) for one in readings.series]
         self.at_ns += readings.at_ns
-        self.value += readings.value
         self.quality += readings.quality
         self.received_ns += readings.received_ns or (received_ns,) * len(readings.series)
+        self.value += readings.value
 
     def lots(self) -> list[Lot]:
         """One lot a line, lines in order of their first reading."""
-        if not self.series:
+        if not self.block:
             return []
-        numbers = {series: number for number, series in enumerate(dict.fromkeys(self.series))}
+        count = np.fromiter(map(len, self.block), np.int64, len(self.block))
+        numbers: dict[Series, int] = {}
         batch = Batch(
-            np.fromiter(map(numbers.__getitem__, self.series), np.int32, len(self.series)),
-            np.array(self.at_ns, np.int64),
+            self._numbered(numbers),
+            np.repeat(np.array(self.at_ns, np.int64), count),
             np.array(self.value, np.float64),
-            np.array(self.quality, np.uint8),
-            np.array(self.received_ns, np.int64),
+            np.repeat(np.array(self.quality, np.uint8), count),
+            np.repeat(np.array(self.received_ns, np.int64), count),
         )
         return _by_line(list(numbers), batch)
+
+    def _numbered(self, numbers: dict[Series, int]) -> NDArray[np.int32]:
+        """The series of each reading as a number, given in order of appearance; a known block is looked up whole."""
+        known: dict[int, list[int]] = {}
+        column: list[int] = []
+        for block in self.block:
+            own = known.get(id(block))
+            if own is None:
+                own = known[id(block)] = [numbers.setdefault(one, len(numbers)) for one in block]
+            column += own
+        return np.array(column, np.int32)
 
 
 def _by_line(series: list[Series], batch: Batch) -> list[Lot]:

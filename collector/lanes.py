@@ -66,6 +66,11 @@ class Lanes:
         else:
             self._spool.log.advance(self._reader, last)
 
+    def settled(self, frames: Sequence[Frame]) -> int:
+        """At or before this offset all is with the store, or gone, before a parcel of these frames is written."""
+        before, behind = frames[0].offset - 1, self.behind()
+        return min(before, behind[0].after) if behind and before >= behind[0].last else before
+
     def catching_up(self, now_s: float) -> tuple[int, float]:
         """How many frames the backlog still holds, and in how many seconds it will be gone at the pace so far."""
         left = sum(last - after for after, last in self.behind())

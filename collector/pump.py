@@ -16,20 +16,25 @@ from collector.health import Counters
 from collector.intake import Columns, Intake
 from collector.lanes import Lanes, Pace, rows_in
 from collector.patience import patiently
-from collector.readings import Readings
+from collector.readings import NS_PER_S, Readings
+from collector.rows import RowEncoder
 from collector.sinks.sink import Parcel, Sink, SinkRejected, SinkUnavailable
 from collector.sources.source import Source
 from collector.spool.dead import DeadLetter
-from collector.spool.frames import Frame, tick_frame
+from collector.spool.frames import Frame, gap_frames, tick_frame
+from collector.spool.ledger import Cause
+from collector.spool.log_name import name_of
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool, SpoolFull
+from collector.spool.tally import begin, count_passed, count_taken
 
 GROUP_MESSAGES = 1000
 GROUP_WAIT_S = 0.2
 MEMORY, CLOCK = "decoder", "clock"  # what is remembered with every append: the formats' memory, the site's time
 _IDLE_S = 0.05
 DEFAULT_PACE = Pace()
-_RETRY_FROM_S, _RETRY_TO_S = 0.5, 30.0
+_SET_BACK_NS = 300 * NS_PER_S  # a clock that stands so far before the last tick was wrong then
+_RETRY_FROM_S, _RETRY_TO_S = 0.5, 5.0
 
 
 def ingest(source: Source, decoder: Decoder, appender: Appender, stop: Event) -> None:
@@ -37,7 +42,7 @@ def ingest(source: Source, decoder: Decoder, appender: Appender, stop: Event) ->
     while not stop.is_set():
         settled_ns = appender.clock.settled_ns()
         delivery = source.receive(GROUP_MESSAGES, GROUP_WAIT_S)
-        intake = decoder.decode(delivery.messages)
+        intake = decoder.decode(delivery.messages, is_settled=delivery.is_settled)
         intake.gaps.extend(delivery.gaps)
         if appender.append(intake, decoder.snapshot(), settled_ns if delivery.is_settled else 0, stop):
             delivery.acknowledge()
@@ -49,12 +54,14 @@ def drain(
     """Carries the log to a store, live first, and moves on only past what is durable there; ends when told to stop."""
     reader, retry_s = reader_of(name), _RETRY_FROM_S
     lanes = Lanes(spool, reader, pace, time.monotonic())
+    log = patiently(lambda: _begin(spool, reader, lanes), reader, counters, stop) or ""
+    encoder = RowEncoder(spool.series)
     while not stop.is_set():
         frames = patiently(lambda: lanes.next(time.monotonic()), reader, counters, stop)
         if not frames:
             stop.wait(_IDLE_S)
             continue
-        parcel = Parcel(frames, spool.series)
+        parcel = Parcel(frames, spool.series, log=log, settled=lanes.settled(frames), encoder=encoder)
         try:
             refused = _refused(sink, parcel, name, clock.now_ns())
         except SinkUnavailable as error:
@@ -64,7 +71,7 @@ def drain(
             continue
         retry_s = _RETRY_FROM_S
         counters.sink_up(name, rows_in(frames) - len(refused))
-        patiently(partial(_move_on, spool, lanes, frames, refused), reader, counters, stop)
+        patiently(partial(_move_on, spool, reader, lanes, frames, refused), reader, counters, stop)
         _tell_backlog(lanes, name, counters)
 
 
@@ -82,8 +89,16 @@ def _refused(sink: Sink, parcel: Parcel, name: str, now_ns: int) -> list[DeadLet
     return []
 
 
-def _move_on(spool: Spool, lanes: Lanes, frames: Sequence[Frame], refused: Sequence[DeadLetter]) -> None:
+def _begin(spool: Spool, reader: str, lanes: Lanes) -> str:
+    """Opens the reader's tally; returns the name of the log."""
     with spool.transaction():
+        begin(spool, reader, lanes.behind())
+    return name_of(spool)
+
+
+def _move_on(spool: Spool, reader: str, lanes: Lanes, frames: Sequence[Frame], refused: Sequence[DeadLetter]) -> None:
+    with spool.transaction():
+        count_passed(spool, reader, frames, len(refused))
         for letter in refused:
             spool.dead.add(letter)
         lanes.delivered(frames)
@@ -91,8 +106,8 @@ def _move_on(spool: Spool, lanes: Lanes, frames: Sequence[Frame], refused: Seque
 
 def _tell_backlog(lanes: Lanes, name: str, counters: Counters) -> None:
     left, eta_s = lanes.catching_up(time.monotonic())
-    counters.set(f"{name}_backlog_frames", left)
-    counters.set(f"{name}_backlog_eta_s", int(eta_s) if math.isfinite(eta_s) else -1)
+    counters.set(f"sink_backlog_frames/{name}", left)
+    counters.set(f"sink_backlog_eta_s/{name}", int(eta_s) if math.isfinite(eta_s) else -1)
 
 
 def remembered_clock_ns(spool: Spool) -> int:
@@ -124,14 +139,26 @@ class Appender:
         own = Columns()
         own.add(Readings.of(self._counters.due(self._site, now_ns)), now_ns)
         intake.lots.extend(own.lots())
-        tick_ns = settled_ns if settled_ns - self._ticked_ns >= self._tick_ns else 0
+        tick_ns = self._tick_due(settled_ns)
         stored = patiently(lambda: self._write(intake, memory, tick_ns), "ingest", self._counters, stop)
         if not stored:
             return False
         self._ticked_ns, self._memory = tick_ns or self._ticked_ns, memory
-        self._counters.stored(intake.messages, len(intake), len(intake.dead), len(intake.gaps))
+        self._count(intake)
         self._retention.keep_bounds(self._spool)
         return True
+
+    def _tick_due(self, settled_ns: int) -> int:
+        """The tick to write now, 0 when none is due. A clock that was set back ticks on from where it stands now."""
+        if 0 < settled_ns < self._ticked_ns - _SET_BACK_NS:
+            return settled_ns
+        return settled_ns if settled_ns - self._ticked_ns >= self._tick_ns else 0
+
+    def _count(self, intake: Intake) -> None:
+        self._counters.stored(intake.messages, len(intake), len(intake.dead), len(intake.gaps))
+        flagged = sum(gap.missing for gap in intake.gaps if gap.cause is Cause.CLOCK)
+        if flagged:
+            self._counters.add("readings_clock", flagged)
 
     def _write(self, intake: Intake, memory: bytes, tick_ns: int) -> bool:
         """True when durable. Makes room as long as anything may go; raises SpoolFull when nothing may."""
@@ -146,7 +173,9 @@ class Appender:
 
     def _commit(self, intake: Intake, memory: bytes, tick_ns: int) -> None:
         with self._spool.transaction():
+            self._spool.log.append(gap_frames(intake.gaps))  # before the readings that ended them
             self._spool.log.append(intake.frames(self._spool.series))
+            count_taken(self._spool, intake)
             for letter in intake.dead:
                 self._spool.dead.add(letter)
             for gap in intake.gaps:

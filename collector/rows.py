@@ -15,12 +15,12 @@ that no name can break a row and two names never become one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from itertools import chain, repeat
+from collections.abc import Mapping
+from itertools import chain
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.readings import Batch, Kind, Quality, Series
 from collector.schema import READING
@@ -38,50 +38,72 @@ _IN_NAME = _table(", =", backslash="\u2216")
 _IN_TEXT = _table('"', backslash="\\\\")
 
 
-def body(frame: Frame, series: Mapping[int, Series]) -> bytes:
-    """The frame's points as lines of line protocol with times in ns, no newline at the end; `b""` when it has none."""
-    if isinstance(frame.body, Batch):
-        return _of_batch(frame.body, series)
-    return _of_record(frame.body) if isinstance(frame.body, Record) else b""
+class RowEncoder:
+    """Frames of one log as line protocol; remembers what stands before the numbers of each series it has met."""
+
+    def __init__(self, series: Mapping[int, Series]) -> None:
+        self._heads = _Heads(series)
+
+    def body(self, frame: Frame) -> bytes:
+        """The frame's points, a line each, times in ns, no newline at the end; `b""` when it has none."""
+        if isinstance(frame.body, Batch):
+            return self._of_batch(frame.body)
+        return _of_record(frame.body) if isinstance(frame.body, Record) else b""
+
+    def _of_batch(self, batch: Batch) -> bytes:
+        has = has_row(batch)
+        if not has.any():
+            return b""
+        kept = batch if has.all() else batch.take(has)
+        ids, value = kept.series.tolist(), kept.value.tolist()
+        heads = list(map(self._heads.__getitem__, ids))
+        values, times = _texts_of(value), _texts_of(kept.at_ns.tolist(), before=b" ")
+        texts = self._heads.texts
+        if not texts or texts.keys().isdisjoint(ids):
+            return b"".join(chain.from_iterable(zip(heads, values, times, strict=True)))[1:]
+        nothing: dict[float, bytes] = {}
+        words = [texts.get(id_, nothing).get(one, b"") for id_, one in zip(ids, value, strict=True)]
+        return b"".join(chain.from_iterable(zip(heads, values, words, times, strict=True)))[1:]
+
+
+class _Heads(dict[int, bytes]):
+    """By series id: a newline and `reading,site=...,metric=... value=`, everything before a reading's number.
+
+    `texts`, for STATE series: the `text` field by value; a value that names no state has none.
+    """
+
+    def __init__(self, series: Mapping[int, Series]) -> None:
+        super().__init__()
+        self._series = series
+        self.texts: dict[int, dict[float, bytes]] = {}
+
+    def __missing__(self, id_: int) -> bytes:
+        series = self._series[id_]
+        if series.kind is Kind.STATE:
+            self.texts[id_] = {float(i): b',text="%b"' % _text(name) for i, name in enumerate(series.states)}
+        place = series.equipment
+        levels = (place.site, place.area, place.line, place.cell, series.metric)
+        self[id_] = b"\n" + _head(READING.name, dict(zip(READING.tags, levels, strict=True))) + b" value="
+        return self[id_]
 
 
 def rows(frame: Frame, series: Mapping[int, Series]) -> list[bytes]:
     """The frame's points one by one."""
-    lines = body(frame, series)
+    lines = RowEncoder(series).body(frame)
     return lines.split(b"\n") if lines else []
 
 
-def _of_batch(batch: Batch, series: Mapping[int, Series]) -> bytes:
+def has_row(batch: Batch) -> NDArray[np.bool_]:
+    """Which readings of a batch a store gets."""
     live_quality = batch.quality & ~np.uint8(Quality.HISTORICAL)
-    kept = batch.take((live_quality == Quality.GOOD) & np.isfinite(batch.value))
-    ids, value = kept.series.tolist(), kept.value.tolist()
-    prefixes = {id_: _prefix(series[id_]) for id_ in set(ids)}
-    texts = {id_: _texts(series[id_]) for id_ in prefixes if series[id_].kind is Kind.STATE}
-    ends: Iterable[bytes] = repeat(b" ")
-    if texts:
-        nothing: dict[float, bytes] = {}
-        ends = [texts.get(id_, nothing).get(one, b"") + b" " for id_, one in zip(ids, value, strict=True)]
-    cells = zip(map(prefixes.__getitem__, ids), _texts_of(value), ends, _texts_of(kept.at_ns.tolist()), repeat(b"\n"))
-    return b"".join(chain.from_iterable(cells))[:-1]
+    has: NDArray[np.bool_] = (live_quality == Quality.GOOD) & np.isfinite(batch.value)
+    return has
 
 
-def _texts_of(numbers: list[float] | list[int]) -> list[bytes]:
-    """Each number as the shortest text that reads back as the same."""
-    return msgspec.json.encode(numbers)[1:-1].split(b",")
-
-
-@lru_cache(maxsize=65_536)
-def _prefix(series: Series) -> bytes:
-    """`reading,site=...,metric=... value=`, everything before a reading's number."""
-    place = series.equipment
-    levels = (place.site, place.area, place.line, place.cell, series.metric)
-    return _head(READING.name, dict(zip(READING.tags, levels, strict=True))) + b" value="
-
-
-@lru_cache(maxsize=4_096)
-def _texts(series: Series) -> dict[float, bytes]:
-    """The `text` field of a STATE series by its value; a value that names no state has no text."""
-    return {float(i): b',text="%b"' % _utf8(name.translate(_IN_TEXT)) for i, name in enumerate(series.states)}
+def _texts_of(numbers: list[float] | list[int], before: bytes = b"") -> list[bytes]:
+    """Each number as the shortest text that reads back as the same, `before` in front of it."""
+    told = before + msgspec.json.encode(numbers)[1:-1]
+    return (told.replace(b",", b"," + before) if before else told).split(b",")
 
 
 def _of_record(record: Record) -> bytes:
@@ -106,7 +128,11 @@ def _field(value: Field | None) -> bytes:
         return b"%di" % value
     if isinstance(value, float):
         return b"%a" % value if math.isfinite(value) else b""
-    return b'"%b"' % _utf8(value.translate(_IN_TEXT))
+    return b'"%b"' % _text(value)
+
+
+def _text(text: str) -> bytes:
+    return _utf8(text.translate(_IN_TEXT))
 
 
 def _name(text: str) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from collector.intake import Columns
-from collector.readings import Readings
+from collector.readings import Equipment, Readings
 from collector.sources.source import Message
 from collector.spool.ledger import Gap
 
@@ -50,6 +50,15 @@ class ReadsWhole(Protocol):
 
         Yields each other message when its turn comes, for `decode`; gives the same readings as `decode` would.
         """
+        ...
+
+
+@runtime_checkable
+class KnowsPlaces(Protocol):
+    """What a Format offers besides, where a topic alone says whose readings its messages carry."""
+
+    def place(self, topic: str) -> Equipment | None:
+        """The place as far down as the topic says it, None when not even the line is said; raises nothing."""
         ...
 
 

@@ -23,9 +23,11 @@ from collector.formats.json_object import Quantity, decode_object, readings, tim
 from collector.formats.object_map import LEVELS, MOST_REMEMBERED, FieldMap, ObjectMap, check_fields
 from collector.formats.typed_object import UNSET, TypedObject, typed_object
 from collector.intake import Columns
-from collector.readings import Series
+from collector.readings import Equipment, Quality, Series
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
+
+_GOOD = int(Quality.GOOD)
 
 
 class Field(Quantity, frozen=True, kw_only=True):
@@ -83,15 +85,20 @@ class JsonFields(Stateless):
             series: Sequence[Series] = typed.series
             if typed.has_states or UNSET in value:
                 series, value = typed.present(value)  # fewer, or states by their index
-            count = len(series)
-            if at_ns is None or not count:
+            if at_ns is None or not series:
                 yield message
                 continue
-            columns.series += series
-            columns.at_ns += (at_ns,) * count
+            columns.block.append(series)
+            columns.at_ns.append(at_ns)
+            columns.quality.append(_GOOD)
+            columns.received_ns.append(received_ns)
             columns.value += value
-            columns.quality += typed.good[:count]
-            columns.received_ns += (received_ns,) * count
+
+    def place(self, topic: str) -> Equipment | None:
+        try:
+            return (self._maps.get(topic) or self._map(topic)).place()
+        except BadPayload:
+            return None
 
     def _map(self, topic: str) -> ObjectMap:
         match = self._matcher.fullmatch(topic)

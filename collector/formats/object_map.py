@@ -56,9 +56,22 @@ class ObjectMap:
         """The measured fields where the topic alone says the place; None where the payload has a say in it."""
         return None if self._asked else self.measured({})
 
+    def place(self) -> Equipment | None:
+        """Where the readings belong as far as the topic says it; None when the payload has a say in site or line."""
+        asked = {level for level, text in self._levels.items() if set(_SLOT.findall(text)).intersection(self._asked)}
+        if asked.intersection(("site", "line")):
+            return None
+        try:
+            levels = {level: "" if level in asked else text for level, text in self._levels.items()}
+            return Equipment(
+                self._enterprise, **{level: _filled(text, self.captures) for level, text in levels.items()}
+            )
+        except ValueError:
+            return None
+
     def _work_out(self, names: tuple[str, ...]) -> tuple[Measured, ...]:
         said = {**dict(zip(self._asked, names, strict=True)), **self.captures}
-        levels = {level: _SLOT.sub(lambda slot: said[slot[1]], text) for level, text in self._levels.items()}
+        levels = {level: _filled(text, said) for level, text in self._levels.items()}
         try:
             place = Equipment(self._enterprise, **levels)
         except ValueError as error:
@@ -68,6 +81,10 @@ class ObjectMap:
             self._known.clear()
         self._known[names] = found
         return found
+
+
+def _filled(text: str, said: Mapping[str, str]) -> str:
+    return _SLOT.sub(lambda slot: said[slot[1]], text)
 
 
 def check_fields(fields: Sequence[FieldMap], where: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from collector.formats.event_time import TimeUnit
 from collector.formats.json_object import Measured
-from collector.readings import Kind, Quality, Series
+from collector.readings import Kind, Series
 
 UNSET = msgspec.UNSET
 
@@ -28,7 +28,6 @@ class TypedObject:
     def __init__(self, fields: Sequence[Measured], time: str, unit: TimeUnit) -> None:
         self.decode: Callable[[bytes], msgspec.Struct] = msgspec.json.Decoder(_struct(fields, time, unit)).decode
         self.series = tuple(field.series for field in fields)
-        self.good = (int(Quality.GOOD),) * len(fields)
         self.has_states = any(one.kind is Kind.STATE for one in self.series)
         self._states = tuple(_indices(one) for one in self.series)
 

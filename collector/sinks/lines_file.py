@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
 from io import RawIOBase
 from pathlib import Path
 
 from collector.config import Name, Positive, Section
-from collector.sinks.sink import SinkUnavailable
+from collector.disk import sync_folder
+from collector.sinks.sink import Parcel, SinkUnavailable
 
 _REMEDIES = {
     errno.ENOSPC: "free space on that disk",
@@ -44,17 +44,17 @@ class LinesFile:
         self._path = path
         self._max_bytes = max_bytes
 
-    def write(self, rows: Sequence[bytes]) -> None:
+    def write(self, parcel: Parcel) -> None:
         """Appends one line a row, down to the disk. Raises SinkUnavailable, and then the file holds none of them."""
-        if not rows:
+        if not parcel.body:
             return
-        body = b"".join(b"%b\n" % row for row in rows)
+        body = parcel.body + b"\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._set_aside_before(len(body))
             with self._path.open("a+b", buffering=0) as file:
                 _append(file, body)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise SinkUnavailable(self._sentence(error)) from error
 
@@ -101,12 +101,3 @@ def _end_of_last_line(file: RawIOBase) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the name of a new file durable, too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

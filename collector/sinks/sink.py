@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol
 
 from collector.readings import Series
-from collector.rows import rows
+from collector.rows import RowEncoder
 from collector.spool.frames import Frame
 
 
@@ -32,16 +32,37 @@ class SinkRejected(Exception):
 
 
 class Parcel:
-    """Consecutive frames of the log and the catalogue of their series: a sink takes whichever form it stores."""
+    """Consecutive frames of the log and the catalogue of their series: a sink takes whichever form it stores.
 
-    def __init__(self, frames: Sequence[Frame], series: Mapping[int, Series]) -> None:
+    `log` is the name of that log, for sinks whose other side counts offsets: a spool begun anew counts from 1 again.
+    `settled`: at or before this offset nothing of it will come any more, for this sink all of that is delivered.
+    `encoder`: one that has met the log's series before is faster.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        series: Mapping[int, Series],
+        *,
+        log: str = "",
+        settled: int = 0,
+        encoder: RowEncoder | None = None,
+    ) -> None:
         self.frames = frames
         self.series = series
+        self.log = log
+        self.settled = settled
+        self._encoder = encoder or RowEncoder(series)
+
+    @cached_property
+    def body(self) -> bytes:
+        """All points as lines of line protocol with times in ns, no newline at the end; `b""` when there are none."""
+        return b"\n".join(filter(None, map(self._encoder.body, self.frames)))
 
     @cached_property
     def rows(self) -> Sequence[bytes]:
-        """All points as line protocol with times in ns, no newline inside."""
-        return [row for frame in self.frames for row in rows(frame, self.series)]
+        """The lines of `body`, one by one."""
+        return self.body.split(b"\n") if self.body else []
 
 
 class Sink(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from collector.folder import names_in
 from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Kind, Quality, Series
+from collector.spool.ledger import Cause, Gap
 from detectors import methods
 from detectors.calendar import Calendar
 from detectors.detector import Context, Detector, Scores
@@ -197,6 +199,97 @@ def test_silence_resolves_nothing(method):
         later = detector.tick(int(LINE.at_ns[end - 1]) + NS_PER_S)
         for series, score in zip(later.series.tolist(), later.score.tolist(), strict=True):
             assert not (verdicts.get(series, False) and score < 1.0)
+
+
+def lost(first: int, last: int, cell: str = "") -> tuple[Batch, Gap]:
+    """The line without the readings of these steps, and the gap that says so."""
+    from_ns, to_ns = ((START_S + step * STEP_S) * NS_PER_S for step in (first, last))
+    gap = Gap("north/press", Cause.EVICTED, from_ns, to_ns, 1, "", "north/press", cell)
+    return LINE.take((LINE.at_ns < from_ns) | (LINE.at_ns >= to_ns)), gap
+
+
+def raised_at(scores: list[Scores]) -> set[tuple[int, int]]:
+    """(series, step) of every score that calls for an alert."""
+    rows = rows_of(scores)
+    rows = rows[rows[:, 2] >= 1.0]
+    return {(int(series), int(at_ns // NS_PER_S - START_S) // STEP_S) for series, at_ns in rows[:, :2]}
+
+
+@cache
+def undisturbed(method: ModuleType) -> set[tuple[int, int]]:
+    return raised_at(list(play(start(method), LINE)))
+
+
+@pytest.mark.parametrize("first", [130, 330, 470, 590, 690])
+@pytest.mark.parametrize("came_all_the_same", [False, True])
+def test_a_gap_raises_no_alert_that_the_readings_themselves_would_not(method, first, came_all_the_same):
+    """Five minutes, told where the readings stood. An alert may come as late as a window after it would have."""
+    rest, gap = lost(first, first + 60)
+    scores = list(play(start(method), LINE if came_all_the_same else rest, gaps=[(gap.from_ns, gap)]))
+    for series, step in raised_at(scores):
+        assert any((series, near) in undisturbed(method) for near in range(step - 60, step + 61)), step
+
+
+def test_a_gap_that_is_told_late_or_of_another_cell_is_harmless(method):
+    clean, told = start(method), start(method)
+    late, elsewhere = lost(100, 160)[1], lost(200, 260, "another")[1]
+    gaps = [(int(LINE.at_ns[1500]), late), (elsewhere.from_ns, elsewhere)]
+    np.testing.assert_array_equal(rows_of(list(play(clean, LINE))), rows_of(list(play(told, LINE, gaps=gaps))))
+    assert clean.snapshot() == told.snapshot()
+
+
+def test_a_gap_takes_back_no_verdict(method):
+    detector, verdicts = start(method), {}
+    for end in range(50, len(LINE), 50):
+        scores = detector.score(LINE.take(slice(end - 50, end)))
+        verdicts |= dict(zip(scores.series.tolist(), (scores.score >= 1.0).tolist(), strict=True))
+        last_ns = int(LINE.at_ns[end - 1])
+        apart = start(method)
+        apart.restore(detector.snapshot())
+        apart.miss(Gap("north/press", Cause.EVICTED, last_ns, last_ns + 600 * NS_PER_S, 1, "", "north/press"))
+        later = apart.tick(last_ns + 601 * NS_PER_S)
+        for series, score in zip(later.series.tolist(), later.score.tolist(), strict=True):
+            assert not (verdicts.get(series, False) and score < 1.0)
+
+
+@pytest.mark.parametrize("cut", [1, 100])
+def test_a_detector_restored_within_a_gap_goes_on_as_if_nothing_had_happened(method, cut):
+    rest, gap = lost(200, 260)
+    before_gap = rest.take(rest.at_ns < gap.from_ns)
+    after_gap = rest.take(rest.at_ns >= gap.to_ns)
+    before, after = start(method), start(method)
+    list(play(before, before_gap))
+    before.miss(gap)
+    list(play(before, after_gap.take(slice(0, cut))))
+    after.restore(before.snapshot())
+    assert before.snapshot() == after.snapshot()
+    more = after_gap.take(slice(cut, None))
+    np.testing.assert_array_equal(rows_of(list(play(before, more))), rows_of(list(play(after, more))))
+    assert before.snapshot() == after.snapshot()
+
+
+def test_silence_that_outlasts_a_gap_is_judged(method):
+    """A method that judges silence at all judges it in the end though a gap was told at its beginning."""
+    scores = []
+    for gaps in ((), (lost(400, 430)[1],)):
+        detector = start(method)
+        list(play(detector, lost(400, STEPS)[0]))
+        for gap in gaps:
+            detector.miss(gap)
+        end_ns = (START_S + 2000 * STEP_S) * NS_PER_S
+        scores.append(raised_at([detector.tick(end_ns)]))
+    assert scores[0] == scores[1]
+
+
+def test_many_gaps_leave_its_memory_bounded(method):
+    detector, sizes = start(method), []
+    list(play(detector, LINE))
+    last_ns = int(LINE.at_ns[-1])
+    for i in range(200):
+        from_ns = last_ns + 20 * i * NS_PER_S
+        detector.miss(Gap("north/press", Cause.SEQ_GAP, from_ns, from_ns + NS_PER_S, 1, "", "north/press"))
+        sizes.append(len(detector.snapshot()))
+    assert sizes[-1] == sizes[50]
 
 
 def test_its_evidence_is_plain_values_for_a_named_subject(method):

@@ -18,8 +18,12 @@ import pytest
 import collector.sinks
 from collector.folder import names_in
 from collector.sinks.sink import Sink, SinkUnavailable
+from collector.spool.frames import Record, record_frame, tick_frame
+from tests.collector.parcels import Point, frame, parcel, points
 
-ROWS = [b"reading,site=s,metric=m value=%d.0 %d" % (i, 1_700_000_000_000_000_000 + i) for i in range(50)]
+SAMPLE = Path(__file__).parents[2] / "deploy" / "sites" / "teaching_factory" / "site.toml"
+FRAMES = [frame(offset, 5) for offset in range(1, 11)]
+FIRST, SECOND, ALL = parcel(FRAMES[:4]), parcel(FRAMES[4:]), parcel(FRAMES)
 
 
 class Store(Protocol):
@@ -27,7 +31,10 @@ class Store(Protocol):
 
     options: dict[str, Any]
 
-    def stored(self) -> list[bytes]: ...
+    def stored(self) -> list[Point]:
+        """What whoever reads the store finds, in the order it was stored."""
+        ...
+
     def stop(self) -> None: ...
     def start(self) -> None: ...
 
@@ -59,50 +66,70 @@ def sink(module: ModuleType, store: Store, tmp_path: Path) -> Iterator[Sink]:
     built.close()
 
 
-def test_all_rows_are_stored_on_return(sink, store):
-    sink.write(ROWS[:20])
-    sink.write(ROWS[20:])
-    assert store.stored() == ROWS
+def test_all_readings_are_stored_on_return_and_in_order(sink, store):
+    sink.write(FIRST)
+    sink.write(SECOND)
+    assert store.stored() == points([ALL])
 
 
-def test_the_same_rows_again_change_no_point(sink, store):
-    sink.write(ROWS)
-    sink.write(ROWS)
-    assert set(store.stored()) == set(ROWS)
+def test_the_same_parcel_again_changes_no_point(sink, store):
+    sink.write(ALL)
+    sink.write(ALL)
+    assert set(store.stored()) == set(points([ALL]))
 
 
-def test_no_rows_need_no_store(sink, store):
+def test_a_parcel_cut_otherwise_after_a_crash_changes_no_point(sink, store):
+    sink.write(FIRST)
+    sink.write(ALL)
+    assert set(store.stored()) == set(points([ALL]))
+
+
+def test_what_comes_late_is_stored_too(sink, store):
+    """A backlog comes beside what happens now: later, and with lower offsets."""
+    sink.write(parcel(FRAMES[4:], settled=0))
+    sink.write(FIRST)
+    assert set(store.stored()) == set(points([ALL]))
+
+
+def test_a_parcel_of_nothing_needs_no_store(sink, store):
     store.stop()
-    sink.write([])
+    sink.write(parcel([]))
+
+
+def test_frames_without_readings_hold_up_no_reading(sink, store):
+    said = record_frame("rig/bottling", Record("expected", {"site": "rig"}, {"value": 1.0}, 1))
+    sink.write(parcel([tick_frame(1)._replace(offset=1), said._replace(offset=2)]))
+    sink.write(parcel([frame(3)]))
+    assert store.stored() == points([parcel([frame(3)])])
 
 
 def test_it_is_built_while_the_store_is_away_and_says_so_when_it_writes(sink, store):
     store.stop()
     with pytest.raises(SinkUnavailable) as said:
-        sink.write(ROWS)
+        sink.write(ALL)
     sentence = str(said.value)
     assert ":" in sentence and len(sentence) < 500 and "\n" not in sentence
     assert store.stored() == []
 
 
 def test_what_could_not_be_written_is_stored_once_the_store_is_back(sink, store):
-    sink.write(ROWS[:10])
+    sink.write(FIRST)
     store.stop()
     with pytest.raises(SinkUnavailable):
-        sink.write(ROWS[10:])
+        sink.write(SECOND)
     store.start()
-    sink.write(ROWS[10:])
-    assert store.stored() == ROWS
+    sink.write(SECOND)
+    assert store.stored() == points([ALL])
 
 
 def test_another_sink_goes_on_where_one_was_closed(sink, module, store, tmp_path):
-    sink.write(ROWS[:10])
+    sink.write(FIRST)
     sink.close()
     sink.close()
     other = module.build(msgspec.convert(store.options, module.Options), tmp_path)
-    other.write(ROWS[10:])
+    other.write(SECOND)
     other.close()
-    assert store.stored() == ROWS
+    assert store.stored() == points([ALL])
 
 
 def test_an_option_it_does_not_know_is_refused(module, store):
@@ -112,3 +139,12 @@ def test_an_option_it_does_not_know_is_refused(module, store):
 
 def test_every_option_has_a_default(module):
     assert module.Options()
+
+
+def test_the_sample_site_explains_every_option(name, module):
+    sections = SAMPLE.read_text(encoding="utf-8").split("[[sink]]")
+    (own,) = (section.partition("\n\n")[0] for section in sections if f'kind = "{name}"' in section)
+    lines = [line.removeprefix("# ") for line in own.splitlines()]
+    for field in msgspec.structs.fields(module.Options):
+        explained = any(line.startswith(f"{field.encode_name} = ") and "  #" in line for line in lines)
+        assert explained, f"{SAMPLE} does not explain {field.encode_name} of {name}"

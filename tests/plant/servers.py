@@ -1,4 +1,4 @@
-"""Real servers for the tests of `plant`: each on free ports of 127.0.0.1, in a folder of its own, ended by its own id.
+"""Real servers for the tests of `plant`, those that benchmarks use (`deploy.bench.servers`).
 
 `need` decides what a missing program means: a skip that says what to type, or a failure where servers are required.
 """
@@ -7,132 +7,50 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-APT = "apt-get install -y --no-install-recommends mosquitto influxdb chromium chromium-driver"
-_WHERE = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
-_START_S = 30.0
-_STOP_S = 15.0
+from deploy.bench import servers
+from deploy.bench.servers import Running as Running
+from deploy.bench.servers import free_port as free_port
 
 
-def need(program: str) -> Path:
+def need(name: str) -> Path:
     """The path of a server program. Where it is missing: skips loudly, or fails with ANDON_REQUIRE_SERVERS=1."""
-    found = shutil.which(program, path=_WHERE)
+    found = servers.program(name)
     if found:
-        return Path(found)
-    sentence = f"NOT TESTED against a real {program}: it is not installed. As root: {APT}"
+        return found
+    sentence = f"NOT TESTED against a real {name}: it is not installed. As root: {servers.APT}"
     if os.environ.get("ANDON_REQUIRE_SERVERS") == "1":
         pytest.fail(sentence)
     pytest.skip(sentence)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
-class Running:
-    """A server that answers on `port` of 127.0.0.1 until it is stopped."""
-
-    name: str
-    port: int
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self) -> None:
-        """Asks it to end, and makes it end."""
-        self.process.terminate()
-        try:
-            self.process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """Ends it with no chance to tidy up, as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(_STOP_S)
 
 
 @contextmanager
 def mosquitto(
     folder: Path, *, persistence: bool = False, port: int | None = None, more: Sequence[str] = ()
 ) -> Iterator[Running]:
-    """A Mosquitto that drops nothing for a slow reader, without accounts."""
-    program, port = need("mosquitto"), port or free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    config = [
-        f"listener {port} 127.0.0.1",
-        "allow_anonymous true",
-        "max_queued_messages 0",
-        "max_inflight_messages 2000",
-        "set_tcp_nodelay true",
-        f"persistence {'true' if persistence else 'false'}",
-        *([f"persistence_location {folder}/", "autosave_interval 1"] if persistence else []),
-        *more,
-        *(["user root"] if os.geteuid() == 0 else []),  # else it drops root and cannot write our folder
-    ]
-    (folder / "mosquitto.conf").write_text("\n".join(config) + "\n")
-    yield from _run("mosquitto", [str(program), "-c", str(folder / "mosquitto.conf")], port, folder, _accepts)
-
-
-_INFLUXDB = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{backup_port}"
-[meta]
-dir = "{folder}/meta"
-logging-enabled = false
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-query-log-enabled = false
-index-version = "inmem"
-[monitor]
-store-enabled = false
-[subscriber]
-enabled = false
-[continuous_queries]
-enabled = false
-[http]
-bind-address = "127.0.0.1:{port}"
-log-enabled = false
-max-body-size = 25000000
-"""
+    """As `deploy.bench.servers` has it."""
+    need("mosquitto")
+    with servers.mosquitto(folder, persistence=persistence, port=port, more=more) as broker:
+        yield broker
 
 
 @contextmanager
 def influxdb(folder: Path, *, port: int | None = None) -> Iterator[Running]:
-    """Debian's InfluxDB 1.6.7; started again in the same folder it has the same points."""
-    program, port = need("influxd"), port or free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "influxdb.conf"
-    config.write_text(_INFLUXDB.format(folder=folder, port=port, backup_port=free_port()))
-    yield from _run("influxdb", [str(program), "-config", str(config)], port, folder, _pings)
+    """As `deploy.bench.servers` has it."""
+    need("influxd")
+    with servers.influxdb(folder, port=port) as store:
+        yield store
 
 
 def influxql(store: Running, statement: str, database: str = "") -> list[dict[str, Any]]:
@@ -148,8 +66,9 @@ def influxql(store: Running, statement: str, database: str = "") -> list[dict[st
 class V2WriteShim:
     """Test only: stands in front of Debian's InfluxDB 1.6.7, which has no v2 write path.
 
-    POST /api/v2/write?org&bucket&precision becomes POST /write?db&precision; answers come back as they are. So what is
-    tested is influxdb-client and the engine of 1.6.7. No InfluxDB 2 was ever run.
+    POST /api/v2/write?org&bucket&precision becomes POST /write?db&rp&precision, where a bucket is database/policy as in
+    1.8; questions pass as they are, and so do answers. So what is tested is influxdb-client and the engine of 1.6.7. No
+    InfluxDB 2 was ever run.
     """
 
     def __init__(self, store: Running) -> None:
@@ -174,9 +93,17 @@ class _Shim(BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(asked.query))
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert asked.path == "/api/v2/write" and query["org"]
-        to = urllib.parse.urlencode({"db": query["bucket"], "precision": query["precision"]})
+        database, _, policy = query["bucket"].partition("/")
+        self._ask("/write", {"db": database, "rp": policy, "precision": query["precision"]}, body)
+
+    def do_GET(self) -> None:
+        asked = urllib.parse.urlsplit(self.path)
+        self._ask(asked.path, dict(urllib.parse.parse_qsl(asked.query)))
+
+    def _ask(self, path: str, query: dict[str, str], body: bytes | None = None) -> None:
+        url = f"{self.target}{path}?{urllib.parse.urlencode(query)}"
         try:
-            with urllib.request.urlopen(f"{self.target}/write?{to}", data=body, timeout=30) as answer:
+            with urllib.request.urlopen(url, data=body, timeout=30) as answer:
                 self._pass_on(answer.status, answer.read())
         except urllib.error.HTTPError as refused:
             self._pass_on(refused.code, refused.read())
@@ -192,39 +119,3 @@ class _Shim(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
-
-
-def _run(name: str, command: list[str], port: int, folder: Path, answers: Callable[[int], bool]) -> Iterator[Running]:
-    log = folder / f"{name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    running = Running(name, port, log, process)
-    try:
-        _wait_for(running, answers)
-        yield running
-    finally:
-        running.stop()
-
-
-def _wait_for(running: Running, answers: Callable[[int], bool]) -> None:
-    deadline = time.monotonic() + _START_S
-    while not answers(running.port):
-        ended = running.process.poll() is not None
-        if ended or time.monotonic() > deadline:
-            said = running.log.read_text(errors="replace")[-2000:]
-            pytest.fail(f"{running.name} {'ended at its start' if ended else 'does not answer'}; it said:\n{said}")
-        time.sleep(0.05)
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _pings(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=1) as answer:
-            return answer.status == 204
-    except OSError:
-        return False

@@ -9,9 +9,9 @@ import pytest
 
 from collector import schema
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
-from collector.rows import rows
 from collector.schema import STATE_OF_LEVEL, AlertLevel, Measurement
 from collector.sinks.influx import Options, build
+from collector.sinks.sink import Parcel
 from collector.spool.frames import Field, Frame, Record, batch_frame, record_frame
 from dashboards.alerting import BETWEEN_WARNING_AND_CRITICAL, critical_rule
 from dashboards.layout import panel_modules
@@ -44,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         influxql(running, 'CREATE DATABASE "andon"')
         sink = build(Options(url=shim.url), folder)
         for frame, series in plant():
-            sink.write(rows(frame, series))
+            sink.write(Parcel([frame], series))
         sink.close()
         yield running
 

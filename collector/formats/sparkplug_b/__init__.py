@@ -12,7 +12,7 @@ from collector.formats.format import BadPayload, Decoded
 from collector.formats.sparkplug_b import payload as wire
 from collector.formats.sparkplug_b.mapping import Mapping, Options
 from collector.formats.sparkplug_b.session import DEATHS, Address, MessageType, Session
-from collector.readings import Reading, Readings
+from collector.readings import Equipment, Reading, Readings
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
 
@@ -41,7 +41,7 @@ class SparkplugB:
             readings = self._readings(*spoken, message) if spoken else ()
         except (BadPayload, wire.NotSparkplug) as bad:
             raise BadPayload(f"topic {message.topic}: {bad}") from bad
-        return Decoded(Readings.of(readings), self._session.gaps())
+        return Decoded(Readings.of(readings), [self._mapping.placed(gap) for gap in self._session.gaps()])
 
     def _readings(self, kind: MessageType, address: Address, message: Message) -> list[Reading]:
         if not message.payload and kind not in DEATHS:
@@ -52,6 +52,13 @@ class SparkplugB:
             return []
         known = self._session.resolve(address, payload.metrics)
         return self._mapping.readings(address, payload, known, message.received_ns)
+
+    def place(self, topic: str) -> Equipment | None:
+        try:
+            spoken = _spoken(topic)
+        except BadPayload:
+            return None
+        return self._mapping.place(spoken[1]) if spoken else None
 
     def snapshot(self) -> bytes:
         return self._session.snapshot()

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from collector.config import Name, Section
-from collector.formats.event_time import disbelief, is_plausible
+from collector.formats.event_time import can_be_stored, disbelief, fitting_unit, is_plausible
 from collector.formats.format import BadPayload
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, Value, signed
 from collector.formats.sparkplug_b.session import Address, Known
 from collector.readings import Equipment, Kind, Quality, Reading, Series
+from collector.spool.ledger import Gap
 
 _PROTOCOL_OWN = ("bdSeq", "Node Control/*", "Device Control/*")
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
@@ -71,6 +72,21 @@ class Mapping:
                 found.append(_reading(address, series, at_ns, metric, name.datatype))
         return found
 
+    def place(self, address: Address) -> Equipment:
+        """Where a node's or a device's readings belong."""
+        return Equipment(
+            enterprise=self._enterprise,
+            site=address.group.translate(_TO_PLAIN),
+            area=self._options.area,
+            line=address.edge_node.translate(_TO_PLAIN),
+            cell=address.device.translate(_TO_PLAIN),
+        )
+
+    def placed(self, gap: Gap) -> Gap:
+        """A gap of the session, whose asset is a node's or a device's name, with whose readings are missing."""
+        place = self.place(Address(*gap.asset.split("/")))
+        return gap._replace(shard=place.shard, cell=place.cell)
+
     def _series_of(self, address: Address, known: Known) -> Series | None:
         key = (address, known.name)
         if key not in self._series:
@@ -88,13 +104,7 @@ class Mapping:
                 return None
             options = MetricOptions(name=known.name)
         return Series(
-            equipment=Equipment(
-                enterprise=self._enterprise,
-                site=address.group.translate(_TO_PLAIN),
-                area=self._options.area,
-                line=address.edge_node.translate(_TO_PLAIN),
-                cell=address.device.translate(_TO_PLAIN),
-            ),
+            equipment=self.place(address),
             metric=known.name.translate(_TO_PLAIN_METRIC),
             unit=options.unit,
             kind=options.kind,
@@ -114,7 +124,9 @@ def _at_ns(address: Address, series: Series, stamp_ms: int | None, received_ns: 
     if stamp_ms is None:
         raise BadPayload(f"{_named(address, series)} has no timestamp, nor has its payload: have the node send one")
     at_ns = stamp_ms * _NS_PER_MS
-    if not is_plausible(at_ns, received_ns):
+    if is_plausible(at_ns, received_ns):
+        return at_ns
+    if fitting_unit(stamp_ms, received_ns) or not can_be_stored(at_ns):
         raise BadPayload(
             f"{_named(address, series)} has timestamp {stamp_ms}, which is {disbelief(at_ns, received_ns)}: "
             "set the edge node's clock, and have it send ms since 1970"
