@@ -11,45 +11,50 @@ import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
-import numpy as np
 
 from collector import formats
 from collector.clock import Clock
-from collector.config import ConfigError, Document, Site, Subscription
+from collector.clocks import ClockWatch, watch_for
+from collector.config import ClockSettings, ConfigError, Document, Site, Subscription
 from collector.folder import find
-from collector.formats.format import BadPayload, Format, ReadsWhole
+from collector.formats.format import BadPayload, Format, KnowsPlaces, ReadsWhole
 from collector.intake import Columns, Intake, Lot
-from collector.readings import NS_PER_S, Batch, Quality
+from collector.readings import Equipment
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
-from collector.spool.ledger import Cause, Gap
 from collector.topics import TopicTemplate
+from collector.unread import Unread
 
 log = logging.getLogger(__name__)
 
-CLOCK_AHEAD_NS = 300 * NS_PER_S  # a reading further ahead of the site's clock than this has a wrong time
 MOST_TOPICS = 100_000  # whose formats are kept ready; past that all are looked up anew
 
 
 class Decoder:
     """The formats of a site behind their topics; the first subscription that matches a topic reads it."""
 
-    def __init__(self, routes: Sequence[tuple[TopicTemplate, Format]], clock: Clock) -> None:
+    def __init__(
+        self, routes: Sequence[tuple[TopicTemplate, Format]], clock: Clock, clocks: ClockWatch | None = None
+    ) -> None:
         self._routes = [(template.matcher(), form) for template, form in routes]
         self._formats = {f"{template.text} {type(form).__module__}": form for template, form in routes}
         self._clock = clock
+        self.clocks = clocks or watch_for(clock, ClockSettings().offset_limit_s)
         self._known: dict[str, Format] = {}
+        self._unread = Unread(self._place_of)
         self.filters = list(dict.fromkeys(template.filter for template, _ in routes))
 
-    def decode(self, messages: Sequence[Message]) -> Intake:
+    def decode(self, messages: Sequence[Message], *, is_settled: bool = True) -> Intake:
+        """What a delivery came to; `is_settled` as the delivery says."""
         intake, columns = Intake(len(messages)), Columns()
         for form, own in self._by_format(messages, intake):
             rest = form.decode_whole(own, columns) if isinstance(form, ReadsWhole) else own
             for message in rest:
                 _decode_one(form, message, columns, intake)
+        intake.gaps += self._unread.gaps(messages, intake.dead)
         intake.lots = columns.lots()
         for lot in intake.lots:
-            self._judge_times(lot, intake)
+            self._judge_times(lot, intake, is_settled)
         return intake
 
     def snapshot(self) -> bytes:
@@ -88,17 +93,19 @@ class Decoder:
                 return form
         return None
 
-    def _judge_times(self, lot: Lot, intake: Intake) -> None:
-        """Flags the readings whose time cannot be right: well ahead of the site's clock; the others move that clock."""
-        batch = lot.batch
-        ahead = batch.at_ns - np.maximum(batch.received_ns, self._clock.now_ns()) > CLOCK_AHEAD_NS
-        if not ahead.any():
-            self._clock.saw(int(batch.at_ns.max()))
-            return
-        lot.batch = batch.with_quality(np.where(ahead, np.uint8(Quality.CLOCK), batch.quality))
-        if not ahead.all():
-            self._clock.saw(int(batch.at_ns[~ahead].max()))
-        intake.gaps.extend(_clock_gaps(lot, lot.batch.take(ahead)))
+    def _place_of(self, topic: str) -> Equipment | None:
+        form = self._format_of(topic)
+        return form.place(topic) if isinstance(form, KnowsPlaces) else None
+
+    def _judge_times(self, lot: Lot, intake: Intake, is_settled: bool) -> None:
+        """Flags the readings whose time cannot be right; the others move the site's clock."""
+        judged = self.clocks.judge(
+            lot.shard, lot.batch, is_settled=is_settled, place_of=lambda number: lot.series[number].equipment
+        )
+        lot.batch = judged.batch
+        intake.gaps.extend(judged.gaps)
+        if judged.latest_ns is not None:
+            self._clock.saw(judged.latest_ns)
 
 
 def _decode_one(form: Format, message: Message, columns: Columns, intake: Intake) -> None:
@@ -129,13 +136,5 @@ def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
             routes.append((template, module.build(options, site, template)))
         except (ValueError, re.error) as error:
             raise ConfigError(f"{document.path}: `subscribe[{i}]`: {error}; correct it") from error
-    return Decoder(routes, clock)
-
-
-def _clock_gaps(lot: Lot, wrong: Batch) -> list[Gap]:
-    """One entry per equipment whose readings were kept out of the detectors for their time."""
-    received: dict[str, list[int]] = {}
-    for number, received_ns in zip(wrong.series.tolist(), wrong.received_ns.tolist(), strict=True):
-        received.setdefault(lot.series[number].equipment.path, []).append(received_ns)
-    note = "readings ahead of the site's clock; check the device's clock"
-    return [Gap(asset, Cause.CLOCK, min(at), max(at), len(at), note) for asset, at in received.items()]
+    limit_s = document.section("clock", ClockSettings).offset_limit_s
+    return Decoder(routes, clock, watch_for(clock, limit_s))

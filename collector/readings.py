@@ -37,7 +37,7 @@ class Quality(IntEnum):
     GOOD = 0
     STALE = 1
     BAD = 2
-    CLOCK = 3  # the value may be right, its time cannot be: further ahead of the site's clock than allowed
+    CLOCK = 3  # the value may be right, its time cannot be: far ahead of its receipt, or far behind
     HISTORICAL = 0x80
 
 

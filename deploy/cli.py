@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from collector.errors import AndonError
-from deploy.commands import alerts, bench, chain, dashboards, dead
+from deploy.commands import alerts, bench, books, chain, dashboards, dead, status
 from deploy.commands.console import SitePath, SpoolOption, complain, progress_bar, say, stand_by, until_ctrl_c
 from deploy.report import Report
 
@@ -20,6 +21,8 @@ app = typer.Typer(
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead.app, name="dead")
 app.command()(dead.ledger)
+app.command()(books.books)
+app.command()(status.status)
 app.command("bench")(bench.run_bench)
 app.add_typer(chain.app, name="chain")
 app.add_typer(dashboards.app, name="dashboards")
@@ -76,20 +79,24 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
     loaded = load_site(site, spool_path=spool)
     with loaded.open_spool() as opened:
         clock = loaded.own_clock(remembered_clock_ns(opened))
+    stores = loaded.stores()
+    gc.freeze()  # what is loaded by now stays; only what comes with messages needs looking after
+    gc.set_threshold(50_000)
     with until_ctrl_c() as jobs:
-        start_collector(jobs, loaded, clock, Counters(), loaded.stores())
+        start_collector(jobs, loaded, clock, Counters(), stores)
         stand_by(jobs)
 
 
 @app.command()
 def detect(site: SitePath, spool: SpoolOption = None) -> None:
     """Runs the detectors and the alerts' lives over the spool, until Ctrl-C or SIGTERM."""
+    from collector.health import Counters
     from deploy.running import start_detection
     from deploy.site import load_site
 
     loaded = load_site(site, spool_path=spool)
     with until_ctrl_c() as jobs:
-        start_detection(jobs, loaded)
+        start_detection(jobs, loaded, loaded.own_clock(0), Counters(process="detection"))
         stand_by(jobs)
 
 

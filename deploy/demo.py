@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from collector.clock import PlantClock
+from collector.config import BrokerSettings
 from collector.errors import AndonError
 from collector.health import Counters
 from collector.readings import NS_PER_S
@@ -119,8 +120,8 @@ def run_demo(options: DemoOptions, progress: Progress, jobs: Jobs) -> Report | N
 
 
 def _on_demo_broker(site: SiteFile, port: int) -> SiteFile:
-    broker = msgspec.structs.replace(site.broker, host="127.0.0.1", port=port, username="", password_file="", tls=False)
-    return replace(site, broker=broker)
+    broker = BrokerSettings(name=site.broker.name, port=port, client_id=site.broker.client_id)
+    return replace(site, brokers=(broker,))
 
 
 def _publish(

@@ -15,12 +15,12 @@ from collector.clock import Clock, WallClock
 from collector.health import Counters
 from collector.lanes import backlog_reader
 from collector.patience import patiently, work_until
-from collector.pump import MEMORY, Appender, drain, ingest, reader_of
+from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
 from collector.readings import NS_PER_S
-from collector.sources.mqtt import MqttSource
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.jobs import Jobs
+from deploy.own_health import reporting, start_health, start_survey
 from deploy.site import SiteFile, Store
 from detectors.chain.network import Network
 
@@ -32,6 +32,9 @@ _IDLE_S = 0.05
 def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters, stores: Sequence[Store]) -> None:
     """Starts the ingest loop over the site's broker and one drain per store."""
     decoder = site.decoder(clock)
+    start_health(jobs, site, counters, site.health.collect_port)
+    counters.ask(decoder.clocks.gauges)
+    counters.stored(0, 0, 0, 0)  # known from the first report on, so that its rates are
     readers = [reader_of(store.name) for store in stores]
 
     def collect(stop: Event) -> None:
@@ -42,7 +45,8 @@ def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters
             retention = Retention(site.spool, counters, detected=site.detects)
             retention.hold_reserve(spool)
             appender = Appender(spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), retention, counters)
-            source = MqttSource(site.broker, decoder.filters, site.folder, clock, counters)
+            last_ns = remembered_clock_ns(spool) if isinstance(clock, WallClock) else 0
+            source = site.source(clock, counters, since_ns=last_ns)
             try:
                 ingest(source, decoder, appender, stop)
             finally:
@@ -51,6 +55,7 @@ def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters
     jobs.start("ingest", collect)
     for store in stores:
         jobs.start(f"drain {store.name}", _draining(site, store, clock, counters))
+    start_survey(jobs, site, counters, clock, [store.name for store in stores])
 
 
 def _enrol(spool: Spool, site: SiteFile, readers: Sequence[str]) -> None:
@@ -62,29 +67,40 @@ def _enrol(spool: Spool, site: SiteFile, readers: Sequence[str]) -> None:
             spool.log.enrol([], among="chain")
 
 
-def start_detection(jobs: Jobs, site: SiteFile) -> None:
-    """Starts the detectors of every line."""
+def start_detection(jobs: Jobs, site: SiteFile, clock: Clock | None = None, counters: Counters | None = None) -> None:
+    """Starts the detectors of every line; with `counters`, they watch themselves as a process of their own."""
     from detectors.worker import Detection
+
+    clock, own = clock or WallClock(), counters or Counters(report_every_s=None, process="detection")
 
     def detect(stop: Event) -> None:
         with site.open_spool() as spool:
             detection = Detection(spool, site.rules, site.detect, site.calendar)
-            work_until(stop, detection.step, "detection", Counters(), _IDLE_S)
+            work_until(stop, reporting(detection.step, site, spool, own, clock), "detection", own, _IDLE_S)
 
+    if counters is not None:
+        start_health(jobs, site, counters, site.health.detect_port)
+        start_survey(jobs, site, counters, clock, None)
     jobs.start("detect", detect)
 
 
-def start_chain(jobs: Jobs, site: SiteFile, network: Network) -> None:
-    """Starts the recomputation of the chain's exposure on every change of an alert."""
+def start_chain(
+    jobs: Jobs, site: SiteFile, network: Network, clock: Clock | None = None, counters: Counters | None = None
+) -> None:
+    """Starts the recomputation of the chain's exposure on every change of an alert; `counters` as in detection."""
     from detectors.chain.run import FLOOR_READER, READER, ChainRun
+
+    clock, own = clock or WallClock(), counters or Counters(report_every_s=None, process="chain")
 
     def follow(stop: Event) -> None:
         with site.open_spool() as spool:
             with spool.transaction():
                 spool.log.enrol([READER, FLOOR_READER], among=READER)
             chain = ChainRun(network)
-            work_until(stop, lambda: chain.step(spool), "chain", Counters(), _IDLE_S)
+            work_until(stop, reporting(lambda: chain.step(spool), site, spool, own, clock), "chain", own, _IDLE_S)
 
+    if counters is not None:
+        start_health(jobs, site, counters, site.health.chain_port)
     jobs.start("chain", follow)
 
 

@@ -29,6 +29,7 @@ def chain_check(folder: Annotated[Path, typer.Argument(help="A folder of chain C
 def chain_run(site: SitePath, spool: SpoolOption = None) -> None:
     """Recomputes the chain's exposure on every change of an alert, until Ctrl-C or SIGTERM."""
     from collector.config import ConfigError
+    from collector.health import Counters
     from deploy.running import start_chain
     from deploy.site import load_site
 
@@ -36,5 +37,5 @@ def chain_run(site: SitePath, spool: SpoolOption = None) -> None:
     if loaded.network is None:
         raise ConfigError(f'{site}: no [chain]: add `[chain]` with `folder = "chain"`')
     with until_ctrl_c() as jobs:
-        start_chain(jobs, loaded, loaded.network)
+        start_chain(jobs, loaded, loaded.network, loaded.own_clock(0), Counters(process="chain"))
         stand_by(jobs)

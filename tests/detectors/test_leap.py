@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from collector import schema
-from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Series
+from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
 from collector.spool.frames import Action, Control, Frame, Record, batch_frame, control_frame, tick_frame
 from detectors.alerts import Alert, AlertRule, State
 from detectors.calendar import Calendar, Shift
@@ -128,3 +128,59 @@ def test_a_fast_counter_is_judged_at_its_own_time() -> None:
     assert alerts(line, *frames, tick(2400)) == []
     (stopped,) = alerts(line, tick(2400 + 300))
     assert stopped.kind == "output_drop"
+
+
+YEAR = 365 * D
+
+
+def test_a_site_clock_a_year_ahead_for_a_moment_stops_no_tick_for_a_year() -> None:
+    """One tick from a clock that was wrong: what is missed after it was set right is told in its own time."""
+    line = logic([bound_method("silent", silent.build, silent.Options(after_s=60.0))])
+    ahead = alerts(line, readings(1, (0, 1.0)), tick(10), tick(YEAR))
+    assert [alert.state for alert in ahead] == [State.UNACKED]
+    back = alerts(line, readings(1, (20, 1.0)), tick(30))
+    assert [alert.state for alert in back] == [State.RTN_UNACKED]
+    assert alerts(line, tick(70)) == []
+    (silent_again,) = [alert for alert in alerts(line, tick(200)) if alert.state is State.UNACKED]
+    assert silent_again.fired_at_ns <= T0_NS + 85 * NS_PER_S
+
+
+def test_a_delay_that_began_under_a_clock_ahead_runs_out_in_time() -> None:
+    line = logic([bound("threshold", Threshold, for_s=60.0, gap_s=1e12)])
+    alerts(line, readings(1, (0, 1.0)), tick(YEAR), readings(1, (1, 20.0)), tick(YEAR + 5))
+    said = alerts(line, tick(10), tick(80))
+    assert [alert.state for alert in said] == [State.UNACKED]
+    assert said[0].fired_at_ns <= T0_NS + 75 * NS_PER_S
+
+
+def test_readings_flagged_for_their_clock_poison_no_window() -> None:
+    """A device leaps a year ahead and to 1970 within its stream: every method says what it says without those."""
+    told = []
+    for with_wrong in (False, True):
+        line = logic(EVERY_METHOD)
+        frames = []
+        for i in range(900):
+            frames.append(readings(1, (4 * i, i % 7)))
+            frames.append(readings(2, (4 * i + 1, i)))
+            frames.append(readings(3, (4 * i + 2, 5000.0 - i)))
+            if with_wrong and i > 300 and i % 10 == 0:
+                frames += [wrong_clock(series, 4 * i + 3, at_ns) for series in SERIES for at_ns in (0, 2**62)]
+        told.append(alerts(line, *frames, tick(3600), tick(3600 + 2 * H)))
+    assert told[0] == told[1]
+    assert told[0]
+
+
+def wrong_clock(series: int, second: float, at_ns: int) -> Frame:
+    builder = BatchBuilder()
+    builder.add(series, at_ns, 1e6, Quality.CLOCK, T0_NS + int(second * NS_PER_S))
+    return batch_frame("site/line", builder.build())
+
+
+def test_ticks_behind_the_readings_of_a_recording_turn_nothing_back() -> None:
+    """A recording's ticks trail what was read with them; only a tick before another tick is a clock set back."""
+    rules = [bound("threshold", Threshold, gap_s=1e12)]
+    line = logic(rules)
+    assert len(alerts(line, tick(0), readings(1, (0, 20.0), (5000, 1.0), (5100, 1.0)), tick(10), tick(20))) == 2
+    restored = logic(rules)
+    restored.restore(line.snapshot(), line.version)
+    assert alerts(restored, tick(30), readings(1, (5200, 1.0))) == []
