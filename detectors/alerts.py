@@ -164,6 +164,20 @@ def apply_control(alert: Alert, control: Control) -> Alert:
     return said
 
 
+def turned_back(alert: Alert, at_ns: int) -> Alert:
+    """The alert on a clock that was set back to `at_ns`: delays that run began no later, so they end in time.
+
+    When it fired stays as it was told, and with it the alert's id.
+    """
+    return replace(
+        alert,
+        active_at_ns=min(alert.active_at_ns, at_ns) if alert.state is State.PENDING else alert.active_at_ns,
+        clear_since_ns=min(alert.clear_since_ns, at_ns),
+        unhidden_since_ns=min(alert.unhidden_since_ns, at_ns),
+        resolved_at_ns=min(alert.resolved_at_ns, at_ns),
+    )
+
+
 def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
     fresh = Alert(
         key=alert.key,

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.readings import Batch, Kind, Quality, Series
+from collector.spool.ledger import Gap
 from detectors.calendar import Calendar
+from detectors.missed import concerns
 
 Evidence = dict[str, float | str | bool]
 NAN = float("nan")
@@ -54,10 +56,15 @@ class Point(NamedTuple):
 
 def as_scores(rows: Sequence[tuple[int, int, Point]]) -> Scores:
     """Scores from (series id, at_ns, point) rows."""
+    if not rows:
+        return _SILENCE
     series = np.array([row[0] for row in rows], np.int32)
     at_ns = np.array([row[1] for row in rows], np.int64)
     points = np.array([row[2] for row in rows], np.float64).reshape(len(rows), 5)
     return Scores(series, at_ns, *(points[:, i] for i in range(5)))
+
+
+_SILENCE = Scores(np.array((), np.int32), np.array((), np.int64), *(np.array((), np.float64) for _ in range(5)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,11 @@ class Context:
 
 
 class Detector(Protocol):
-    """Calls come in order of time: `score` for readings, `tick` when the line's clock passes an instant."""
+    """Calls come in order of time: `score` for readings, `tick` when the line's clock passes an instant.
+
+    `miss` comes when a gap is known: before the readings that follow where frames were dropped from the log, else after
+    the fact.
+    """
 
     def score(self, batch: Batch) -> Scores:
         """Scores each usable reading against what was learned before it, then learns from it.
@@ -82,6 +93,16 @@ class Detector(Protocol):
 
     def tick(self, at_ns: int) -> Scores:
         """What the passing of time alone says at `at_ns`; empty for methods that only judge readings."""
+        ...
+
+    def miss(self, gap: Gap) -> None:
+        """Takes note that readings between the gap's two instants may be missing, of `gap.cell` or of the whole line.
+
+        That stretch is no drop, no stop and nothing to learn from; what is known on both sides of it stays. It ends
+        with the gap: silence that goes on is judged. What was heard is not missing, so a gap that is told late, or
+        where readings came all the same, changes nothing; and no verdict is taken back for it: rather NaN. A method
+        that judges each reading alone passes it over.
+        """
         ...
 
     def subject(self, series: Series) -> str:
@@ -123,6 +144,10 @@ class Statistic(Protocol[M]):
         """
         ...
 
+    def miss(self, memory: M, from_ns: int, to_ns: int) -> None:
+        """Readings between two instants may be missing; none of them is before the last reading."""
+        ...
+
     def explain(self, series: Series, memory: M, at_ns: int) -> Evidence: ...
 
 
@@ -161,6 +186,11 @@ class PerSeries(Generic[M]):
             for series_id, memory in self._memories.items()
         )
         return as_scores([(series_id, at_ns, point) for series_id, point in said if point is not None])
+
+    def miss(self, gap: Gap) -> None:
+        for series_id, memory in self._memories.items():
+            if gap.to_ns > memory.last_ns and concerns(gap, self._context.series[series_id]):
+                self._statistic.miss(memory, max(gap.from_ns, memory.last_ns), gap.to_ns)
 
     def subject(self, series: Series) -> str:
         return series.name

@@ -2,8 +2,9 @@
 
 Input: the line's frames in log order. Output: records (bands, alert levels, alert events). A batch is cut at the tick
 boundaries its own readings pass, and tick frames move the line when nothing arrives, so how readings were cut into
-frames, and when, changes nothing. A reading moves time no further than the site's clock stood when it was received, so
-a device whose clock is fast does not make the others look late; one flagged Quality.CLOCK does not move it at all.
+frames, and when, changes nothing. A gap moves no time: it only says where readings are missing. A reading moves time no
+further than the site's clock stood when it was received, so a device whose clock is fast does not make the others look
+late; one flagged Quality.CLOCK does not move it at all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from collector.readings import NS_PER_S, Batch, Quality
 from collector.schema import SELF_LINE
 from collector.spool.frames import Control, Frame, FrameKind
+from collector.spool.ledger import Gap
 from detectors.alerts import AlertRule
 from detectors.detector import Context
 from detectors.engine import ShardOutput
@@ -35,13 +37,15 @@ _WALKED_NS = 26 * 3600 * NS_PER_S
 _CLOSELY_NS = 2 * 3600 * NS_PER_S
 _COARSELY_NS = 3600 * NS_PER_S
 _COARSE_LOOKS = 31 * 24
+_SET_BACK_NS = 300 * NS_PER_S  # a tick so far before the last one: the site's clock was ahead and was set right
 
 
 class LineState(msgspec.Struct):
-    """What a restart needs: the instant of the last tick passed, and every rule's memory."""
+    """What a restart needs: the instants of the last tick passed and told, and every rule's memory."""
 
     at_ns: int = -1
     watched: dict[str, Watched] = {}
+    told_ns: int = 0
 
 
 class LineLogic:
@@ -57,6 +61,7 @@ class LineLogic:
         own = (bound for bound in rules if _is_about(bound.rule, self._line))
         self._watches = [Watch(bound, context) for bound in own]
         self._tick = -1
+        self._told_ns = 0  # the last tick frame
         self._said: list[ShardOutput] = []
 
     def apply(self, frames: Sequence[Frame]) -> list[ShardOutput]:
@@ -66,6 +71,9 @@ class LineLogic:
             elif isinstance(frame.body, Control):
                 for watch in self._watches:
                     self._said += watch.take(frame.body)
+            elif isinstance(frame.body, Gap):
+                for watch in self._watches:
+                    watch.miss(frame.body)
             elif frame.kind is FrameKind.TICK:
                 self._pass_ticks_before(frame.at_ns)
         said, self._said = self._said, []
@@ -73,7 +81,7 @@ class LineLogic:
 
     def snapshot(self) -> bytes:
         watched = {watch.name: watch.snapshot() for watch in self._watches}
-        return msgspec.msgpack.encode(LineState(self._tick * self._tick_ns, watched))
+        return msgspec.msgpack.encode(LineState(self._tick * self._tick_ns, watched, self._told_ns))
 
     def restore(self, state: bytes, version: int) -> None:
         """Takes up a snapshot, and closes the alerts of rules that are gone. One of another version is dropped."""
@@ -83,6 +91,7 @@ class LineLogic:
             return
         kept = msgspec.msgpack.decode(state, type=LineState)
         self._tick = kept.at_ns // self._tick_ns  # whatever tick_s was then
+        self._told_ns = kept.told_ns
         at_ns = max(kept.at_ns, 0)
         watches = {watch.name: watch for watch in self._watches}
         for name, watched in kept.watched.items():
@@ -106,8 +115,20 @@ class LineLogic:
                 watch.score(batch.take(slice(start, end)))
 
     def _pass_ticks_before(self, at_ns: int) -> None:
-        if self._tick >= 0:
-            self._pass_ticks_to((at_ns - 1) // self._tick_ns)
+        before_ns, self._told_ns = self._told_ns, at_ns
+        if self._tick < 0:
+            return
+        last = (at_ns - 1) // self._tick_ns
+        if before_ns - at_ns > _SET_BACK_NS and self._tick > last:
+            self._turn_back_to(last - 1)
+        self._pass_ticks_to(last)
+
+    def _turn_back_to(self, tick: int) -> None:
+        """The site's clock had been ahead and was set right: its ticks are passed again in their time."""
+        log.warning("time.turned_back line=%s by_s=%d", self._line, (self._tick - tick) * self._tick_ns // NS_PER_S)
+        self._tick = tick
+        for watch in self._watches:
+            watch.turn_back(tick * self._tick_ns)
 
     def _pass_ticks_to(self, last: int) -> None:
         for tick in _ticks_between(self._tick + 1, last, self._tick_ns):

@@ -14,7 +14,8 @@ import numpy as np
 
 from collector.readings import NS_PER_S, Batch
 from collector.spool.frames import Control
-from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control
+from collector.spool.ledger import Gap
+from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control, turned_back
 from detectors.detector import Context, Evidence, Point, Scores
 from detectors.engine import ShardOutput
 from detectors.outputs import event_output, expected_output, level_output
@@ -48,6 +49,7 @@ class Watch:
         self._detector = bound.start(context)
         self._subjects: dict[str, Seen] = {}
         self._wanted: dict[int, bool] = {}
+        self._named: dict[int, str] = {}  # the subject of each series
         self._series_off: set[int] = set()  # or _WHOLE_LINE
         self._about_itself = AlertRule(
             method=bound.rule.method,
@@ -73,15 +75,35 @@ class Watch:
 
     def score(self, batch: Batch) -> None:
         """Gives the method those readings that its rule is about."""
-        wanted = np.fromiter((self._wants(one) for one in batch.series.tolist()), np.bool_, len(batch))
-        if wanted.any() and _WHOLE_LINE not in self._series_off:
-            self._ask(batch if wanted.all() else batch.take(wanted))
+        if _WHOLE_LINE in self._series_off:
+            return
+        there = np.unique(batch.series).tolist()
+        wanted = [one for one in there if self._wants(one)]
+        if wanted:
+            self._ask(batch if len(wanted) == len(there) else batch.take(np.isin(batch.series, wanted)))
+
+    def miss(self, gap: Gap) -> None:
+        """Tells the method what is known to be missing."""
+        if _WHOLE_LINE in self._series_off:
+            return
+        try:
+            self._detector.miss(gap)
+        except Exception as error:
+            log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
+            self._switch_off(_WHOLE_LINE, error)
 
     def look(self, at_ns: int, hidden: Hidden) -> list[ShardOutput]:
         """Lets time pass to `at_ns` and moves every alert one step; returns what changed."""
         if _WHOLE_LINE not in self._series_off:
             self._pass(at_ns)
         return [said for seen in self._subjects.values() for said in self._step(seen, at_ns, hidden)]
+
+    def turn_back(self, at_ns: int) -> None:
+        """The site's clock was set back to `at_ns`: nothing that is waited for began later than that."""
+        for seen in self._subjects.values():
+            seen.at_ns, seen.level_ns = min(seen.at_ns, at_ns), min(seen.level_ns, at_ns)
+            seen.judged_ns = min(seen.judged_ns, at_ns)
+            seen.alert = turned_back(seen.alert, at_ns)
 
     def take(self, control: Control) -> list[ShardOutput]:
         """Applies what a person did, if it is about an alert of this rule."""
@@ -181,18 +203,25 @@ class Watch:
             self._switch_off(_WHOLE_LINE, error)
 
     def _keep(self, scores: Scores) -> None:
+        if not len(scores):
+            return
         columns = (scores.score, scores.value, scores.expected_low, scores.expected, scores.expected_high)
         rows = zip(scores.series.tolist(), scores.at_ns.tolist(), *(c.tolist() for c in columns), strict=True)
         for series, at_ns, *numbers in rows:
-            of = self._context.series[series]
-            subject = self._detector.subject(of)
+            subject = self._named.get(series) or self._name(series)
             seen = self._subjects.get(subject)
             if seen is None:
-                alert = self._quiet_alert(self.name, self.rule.method, subject, of.name)
+                name = self._context.series[series].name
+                alert = self._quiet_alert(self.name, self.rule.method, subject, name)
                 seen = self._subjects[subject] = Seen(series, at_ns, Point(), alert)
             seen.series, seen.at_ns, seen.point = series, at_ns, Point(*numbers)
             if not math.isnan(seen.point.score):
                 seen.judged_ns = at_ns
+
+    def _name(self, series: int) -> str:
+        """Whom an alert on this series is about; worked out once."""
+        self._named[series] = self._detector.subject(self._context.series[series])
+        return self._named[series]
 
     def _quiet_alert(self, name: str, kind: str, subject: str, series: str) -> Alert:
         return Alert(

@@ -1,13 +1,14 @@
 """Frames, the entries of the log, and their bytes on disk.
 
-A frame is one Batch of one line, a Tick, a Control (what a person did) or a Record (what a detector or the chain
-said). `pack` and `unpack` are pure. A batch is stored as byte-shuffled, zlib-compressed columns, anything else as
-msgpack after its CRC-32: a damaged frame is told by its checksum.
+A frame is one Batch of one line, a Tick, a Control (what a person did), a Gap (what is known to be missing) or a Record
+(what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as byte-shuffled, zlib-compressed
+columns, anything else as msgpack after its CRC-32: a damaged frame is told by its checksum.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.errors import AndonError
-from collector.readings import Batch
+from collector.readings import Batch, Quality
+from collector.spool.ledger import Gap
 
-EVERY_SHARD = "*"  # ticks concern all lines
+EVERY_SHARD = "*"  # ticks concern all lines, and so do some gaps
 
 
 class FrameKind(IntEnum):
@@ -26,6 +28,7 @@ class FrameKind(IntEnum):
     TICK = 2
     CONTROL = 3
     RECORD = 4
+    GAP = 5
 
 
 class Tick(msgspec.Struct, frozen=True, tag=True):
@@ -73,7 +76,7 @@ class Record(msgspec.Struct, frozen=True, tag=True):
     detail: dict[str, Any] = {}
 
 
-Body = Batch | Tick | Control | Record
+Body = Batch | Tick | Control | Record | Gap
 
 
 class Frame(NamedTuple):
@@ -91,7 +94,9 @@ class DamagedFrame(AndonError):
 
 
 def batch_frame(shard: str, batch: Batch) -> Frame:
-    return Frame(shard, FrameKind.BATCH, int(batch.at_ns.max()), batch)
+    """A frame stands at its latest reading; a time that cannot be right counts as that of its receipt."""
+    at_ns = np.where(batch.quality == Quality.CLOCK, batch.received_ns, batch.at_ns)
+    return Frame(shard, FrameKind.BATCH, int(at_ns.max()), batch)
 
 
 def tick_frame(at_ns: int) -> Frame:
@@ -106,8 +111,15 @@ def record_frame(shard: str, record: Record) -> Frame:
     return Frame(shard, FrameKind.RECORD, record.at_ns, record)
 
 
+def gap_frames(gaps: Iterable[Gap]) -> list[Frame]:
+    """What detectors are told of the gaps: those of a line that last for any time."""
+    told = (gap for gap in gaps if gap.shard and gap.to_ns > gap.from_ns)
+    return [Frame(gap.shard, FrameKind.GAP, gap.to_ns, gap) for gap in told]
+
+
+_Said = Tick | Control | Record | Gap
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Tick | Control | Record] = msgspec.msgpack.Decoder(Tick | Control | Record)
+_decoder: msgspec.msgpack.Decoder[_Said] = msgspec.msgpack.Decoder(_Said)
 
 
 def pack(body: Body) -> bytes:
@@ -125,12 +137,12 @@ def unpack(kind: int, blob: bytes, *, where: str = "") -> Body:
         ) from error
 
 
-def _pack_said(body: Tick | Control | Record) -> bytes:
+def _pack_said(body: _Said) -> bytes:
     said = _encoder.encode(body)
     return zlib.crc32(said).to_bytes(4, "little") + said
 
 
-def _unpack_said(blob: bytes) -> Tick | Control | Record:
+def _unpack_said(blob: bytes) -> _Said:
     if zlib.crc32(blob[4:]).to_bytes(4, "little") != blob[:4]:
         raise ValueError("its checksum differs")
     return _decoder.decode(blob[4:])

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from collector.readings import Batch
 from collector.schema import SELF_LINE
 from collector.spool.frames import EVERY_SHARD, Frame, FrameKind, Record, pack, unpack
+from collector.spool.holes import gone, leave_gaps
 
-INPUTS = (FrameKind.BATCH, FrameKind.TICK, FrameKind.CONTROL)  # what detectors read; records are what they say
+INPUTS = (FrameKind.BATCH, FrameKind.TICK, FrameKind.CONTROL, FrameKind.GAP)  # what detectors read; records they say
 EVERY_KIND = tuple(FrameKind)
 _FOREVER_NS = 2**63 - 1
 
@@ -77,6 +78,15 @@ class Log:
             for offset, shard_, kind, at_ns, body in rows
         ]
 
+    def newest(self, shard: str, limit: int) -> list[Frame]:
+        """The last batches of a line, oldest of them first."""
+        rows = self._connection.execute(
+            "SELECT offset FROM log WHERE shard = ? AND kind = ? AND kind != 4 ORDER BY offset DESC LIMIT ?",
+            (shard, FrameKind.BATCH, limit),
+        ).fetchall()
+        offsets = [offset for (offset,) in reversed(rows)]
+        return [frame for one in offsets for frame in self.read(one - 1, 1, shard=shard, kinds=(FrameKind.BATCH,))]
+
     def latest(self, measurement: str) -> list[Record]:
         """The latest version of every keyed record of a measurement, oldest first."""
         rows = self._connection.execute(
@@ -136,22 +146,28 @@ class Log:
     def evict_oldest(self, limit: int) -> Evicted:
         """Drops up to `limit` of the oldest frames though somebody has not read them yet.
 
-        Never what was said about an alert (`alert|...`), nor what a person did.
+        Never what was said about an alert (`alert|...`), what a person did, nor what tells detectors of a gap.
         """
-        spared = f"kind != {FrameKind.CONTROL:d} AND (output_id IS NULL OR output_id NOT LIKE 'alert|%')"
-        return self._evict(spared, (), limit)
+        kinds = f"kind NOT IN ({FrameKind.CONTROL:d}, {FrameKind.GAP:d})"
+        return self._evict(f"{kinds} AND (output_id IS NULL OR output_id NOT LIKE 'alert|%')", (), limit)
 
     def _evict(self, where: str, args: tuple[int, ...], limit: int) -> Evicted:
         rows = self._connection.execute(
-            f"SELECT offset, kind, at_ns, body FROM log WHERE {where} ORDER BY offset LIMIT ?", (*args, limit)
+            f"SELECT offset, shard, kind, at_ns, body FROM log WHERE {where} ORDER BY offset LIMIT ?", (*args, limit)
         ).fetchall()
         if not rows:
             return Evicted(0, 0, 0, 0, 0)
         self._connection.executemany("DELETE FROM log WHERE offset = ?", [(row[0],) for row in rows])
-        batches = (unpack(kind, body, where=f"{self._path}") for _, kind, _, body in rows if kind == FrameKind.BATCH)
-        times = [at_ns for _, _, at_ns, _ in rows]
-        readings = sum(len(one) for one in batches if isinstance(one, Batch))
-        records = sum(kind == FrameKind.RECORD for _, kind, _, _ in rows)
+        bodies = (
+            (offset, shard, unpack(kind, body, where=f"{self._path} offset {offset}"))
+            for offset, shard, kind, _, body in rows
+            if kind == FrameKind.BATCH
+        )
+        batches = [gone(offset, shard, body) for offset, shard, body in bodies if isinstance(body, Batch)]
+        leave_gaps(self._connection, batches)
+        times = [at_ns for *_, at_ns, _ in rows]
+        readings = sum(one.readings for one in batches)
+        records = sum(kind == FrameKind.RECORD for _, _, kind, _, _ in rows)
         return Evicted(len(rows), readings, records, min(times), max(times))
 
     def _set_clock(self, at_ns: int) -> None:

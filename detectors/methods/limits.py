@@ -62,6 +62,9 @@ class Limits:
         """Nothing: a series that says nothing is silent, not out of range."""
         return None
 
+    def miss(self, memory: Reading, from_ns: int, to_ns: int) -> None:
+        """Nothing: each reading is judged alone."""
+
     def explain(self, series: Series, memory: Reading, at_ns: int) -> Evidence:
         evidence: Evidence = {"value": memory.value, "unit": series.unit, "low": self._options.low}
         return {**evidence, "high": self._options.high} if math.isfinite(self._options.high) else evidence

@@ -7,7 +7,8 @@ not availability: ISO 22400-2). Output: value and band in units per hour.
 
 Only planned time counts: after a planned stop the line gets `start_up_s`; within one the score may stand at a stop,
 which the engine suppresses. A series that reports on events shows a stop by its silence, at ticks; one that reports
-periodically shows it by a constant value, and its silence is NaN: unknown.
+periodically shows it by a constant value, and its silence is NaN: unknown. So is what may have been counted within a
+gap in the readings: its time counts neither as running nor as standing.
 
 Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); counter
 resets as in Prometheus' `rate`. It fails for a line whose takt changes by more than the band with every product (split
@@ -25,6 +26,7 @@ from collector.config import NotNegative, Positive, Section
 from collector.readings import NS_PER_S, Kind, Series
 from detectors.calendar import Calendar
 from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.missed import Missed
 from detectors.quantile import median, quantile
 
 _SLOTS = 12  # a window's resolution
@@ -66,6 +68,8 @@ class Output(msgspec.Struct):
     low: float = NAN
     mid: float = NAN
     high: float = NAN
+    missed: Missed = msgspec.field(default_factory=Missed)  # since the last count
+    unsure_ns: int = 0  # a hole restarted the window here while the rate was below its band
 
 
 def build(options: Options, context: Context) -> PerSeries[Output]:
@@ -88,14 +92,19 @@ class OutputDrop:
             memory.count_ns = memory.from_ns = at_ns
             return Point()
         usual_from_ns, last_slot, interval_s = memory.from_ns, memory.slot, (at_ns - memory.count_ns) / NS_PER_S
+        is_hole = memory.missed.heard(memory.last_ns, at_ns)
+        if is_hole and self._judge(series, memory, memory.last_ns).score >= 1.0:
+            memory.unsure_ns = at_ns
+        is_known = not memory.missed.within_ns(memory.count_ns, at_ns)
         units = _units(memory, at_ns, value)
-        memory.from_ns = self._window_from_ns(series, memory, at_ns)
+        memory.from_ns = self._window_from_ns(series, memory, at_ns, is_hole=is_hole)
         if units > 0:
             memory.count_ns = at_ns
+            memory.missed.forget(at_ns)
         memory.value = value
         self._add(memory, at_ns, units)
         point = self._judge(series, memory, at_ns)
-        if units > 0 and memory.from_ns == usual_from_ns:
+        if units > 0 and is_known and memory.from_ns == usual_from_ns:
             _learn_interval(memory, interval_s, self._options.stop_intervals)
         if memory.slot > last_slot:
             self._learn_rate(memory)
@@ -105,6 +114,9 @@ class OutputDrop:
         if series.on_event:
             return self._judge(series, memory, at_ns)
         return Point() if self._is_unknown(series, memory, at_ns) else None
+
+    def miss(self, memory: Output, from_ns: int, to_ns: int) -> None:
+        memory.missed.add(from_ns, to_ns)
 
     def explain(self, series: Series, memory: Output, at_ns: int) -> Evidence:
         until_ns = at_ns if series.on_event else memory.last_ns
@@ -122,24 +134,36 @@ class OutputDrop:
         return evidence
 
     def _judge(self, series: Series, memory: Output, at_ns: int) -> Point:
-        """The worse of the two rules; NaN while neither has learned enough."""
+        """The worse of the two rules; NaN while neither has learned enough, or too much is missing since the count."""
         rate, over_s = self._rate(series, memory, at_ns)
-        stop = self._idle_s(series, memory, at_ns) / memory.stop_s
-        drop = NAN
+        idle_s, drop = self._idle_s(series, memory, at_ns), NAN
+        stop = idle_s / memory.stop_s
         if memory.mid > 0 and over_s >= self._options.window_s / 2:
             half_width = (memory.high - memory.mid) * math.sqrt(max(self._options.window_s / over_s, 1.0))
             drop = max((memory.mid - rate) / max(half_width, memory.mid * memory.stop_s / over_s), 0.0)
         if stop >= 1.0:
             rate = 0.0
+        elif self._is_unsure(series, memory, at_ns, idle_s, drop):
+            return Point()
         score = max((score for score in (stop, drop) if not math.isnan(score)), default=NAN)
         return Point(score, rate * 3600, memory.low * 3600, memory.mid * 3600, memory.high * 3600)
 
     def _idle_s(self, series: Series, memory: Output, at_ns: int) -> float:
-        """Seconds without a count: those since the line had to run again, in a planned stop all of them."""
-        since_ns = memory.count_ns
-        if self._calendar.planned_stop(series.equipment.line, at_ns) is None:
-            since_ns = max(since_ns, self._started_ns(series, memory, at_ns))
-        return max(at_ns - since_ns, 0) / NS_PER_S
+        """Seconds known to be without a count: since the line had to run again, in a planned stop all of them."""
+        since_ns = self._since_ns(series, memory, at_ns)
+        return max(at_ns - since_ns - memory.missed.within_ns(since_ns, at_ns), 0) / NS_PER_S
+
+    def _is_unsure(self, series: Series, memory: Output, at_ns: int, idle_s: float, drop: float) -> bool:
+        """Whether what is missing would decide: since the last count over a slot, or with it the line had stopped."""
+        if not memory.missed.spans:
+            return math.isnan(drop) and memory.from_ns == memory.unsure_ns
+        missed_s = memory.missed.within_ns(self._since_ns(series, memory, at_ns), at_ns) / NS_PER_S
+        return missed_s * NS_PER_S > self._slot_ns or (missed_s > 0 and idle_s + missed_s >= memory.stop_s)
+
+    def _since_ns(self, series: Series, memory: Output, at_ns: int) -> int:
+        if self._calendar.planned_stop(series.equipment.line, at_ns) is not None:
+            return memory.count_ns
+        return max(memory.count_ns, self._started_ns(series, memory, at_ns))
 
     def _started_ns(self, series: Series, memory: Output, at_ns: int) -> int:
         """When the line had to run after the latest planned stop, which may be still to come; 0 if none matters."""
@@ -150,10 +174,14 @@ class OutputDrop:
     def _is_unknown(self, series: Series, memory: Output, at_ns: int) -> bool:
         return not series.on_event and at_ns - memory.last_ns > self._unknown_ns
 
-    def _window_from_ns(self, series: Series, memory: Output, at_ns: int) -> int:
-        """From when the window may speak: a stop and an unknown stretch restart it here, a planned stop after it."""
+    def _window_from_ns(self, series: Series, memory: Output, at_ns: int, *, is_hole: bool) -> int:
+        """From when the window may speak: a stop and an unknown stretch restart it here, a planned stop after it.
+
+        So does a hole, but not one shorter than a slot: what was counted in it comes with the next count.
+        """
         stopped = self._idle_s(series, memory, at_ns) >= memory.stop_s
-        restart_ns = at_ns if stopped or self._is_unknown(series, memory, at_ns) else 0
+        unknown = self._is_unknown(series, memory, at_ns) or (is_hole and at_ns - memory.last_ns > self._slot_ns)
+        restart_ns = at_ns if stopped or unknown else 0
         return max(memory.from_ns, restart_ns, self._started_ns(series, memory, at_ns))
 
     def _rate(self, series: Series, memory: Output, at_ns: int) -> tuple[float, float]:

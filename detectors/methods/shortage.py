@@ -10,7 +10,8 @@ Chains), with measured quantiles in place of a normal distribution.
 
 It fails when use jumps far above anything recent within the response time, when a stock is refilled little by little
 below the sensor's noise, when material leaves in lots larger than what the response time uses, and when readings come
-more seldom than the response time. A stock that stops reporting keeps its verdict; `silent` and `gap_s` speak of that.
+more seldom than the response time. What fell within a gap in the readings is no measure of use. A stock that stops
+reporting keeps its verdict; `silent` and `gap_s` speak of that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collector.config import Positive, Section
 from collector.readings import NS_PER_S, Kind, Series
 from detectors.calendar import Calendar
 from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.missed import Missed
 from detectors.quantile import median, quantile
 
 HIGHEST_SCORE = 100.0  # what an empty stock scores
@@ -67,6 +69,7 @@ class Stock(msgspec.Struct):
     open: Stretch = msgspec.field(default_factory=Stretch)
     stretches: list[Stretch] = []
     use_per_s: tuple[float, float, float] = (0.0, 0.0, 0.0)  # at the early, median and late time to empty
+    missed: Missed = msgspec.field(default_factory=Missed)  # since the last fall
 
 
 def build(options: Options, context: Context) -> PerSeries[Stock]:
@@ -86,6 +89,8 @@ class Shortage:
         amount = max(value, 0.0)  # a scale below its tare, a booking ahead of the delivery: nothing is there
         fall = self._follow(memory, at_ns, amount)
         point = self._judge(memory)
+        if memory.last_ns:
+            memory.missed.heard(memory.last_ns, at_ns)
         if fall > 0.0:
             self._learn(series, memory, at_ns, fall)
         return point
@@ -93,6 +98,9 @@ class Shortage:
     def passed(self, series: Series, memory: Stock, at_ns: int) -> Point | None:
         """Nothing: without a reading neither the stock nor its use is known to have changed."""
         return None
+
+    def miss(self, memory: Stock, from_ns: int, to_ns: int) -> None:
+        memory.missed.add(from_ns, to_ns)
 
     def explain(self, series: Series, memory: Stock, at_ns: int) -> Evidence:
         early_s, median_s, late_s = _times_to_empty_s(memory)
@@ -139,7 +147,12 @@ class Shortage:
     def _learn(self, series: Series, memory: Stock, at_ns: int, fall: float) -> None:
         """Adds one fall to the open stretch, and closes that when it is long enough to be a rate."""
         before_ns, memory.fall_ns = memory.fall_ns, at_ns
+        missed_ns = memory.missed.within_ns(before_ns, at_ns)
+        memory.missed.forget(at_ns)
         if before_ns == 0:
+            return
+        if missed_ns > 0:  # when it fell is not known, nor whether it was refilled meanwhile
+            memory.fall_ns = 0
             return
         stretch, running_s = memory.open, (at_ns - before_ns) / NS_PER_S
         still_s, usual_s = (memory.last_ns - before_ns) / NS_PER_S, _usual_s_between_falls(memory)

@@ -7,6 +7,9 @@ It fails where somebody may rightly say nothing: equipment that reports only eve
 cut cable. There, let `output_drop` suppress it, give the line a heartbeat, or choose with `metric` what reports
 periodically. What never sent anything is unknown to it. Source: the dead man's switch of alarm systems (IEC 62682,
 communication failure as its own condition).
+
+Readings that we know to have lost are not held against the line: time within a gap does not count, up to its end. Only
+messages that came and could not be used are its own silence.
 """
 
 from __future__ import annotations
@@ -18,7 +21,11 @@ import numpy as np
 
 from collector.config import Positive, Section
 from collector.readings import NS_PER_S, Batch, Quality, Series
+from collector.spool.ledger import Cause, Gap
 from detectors.detector import Context, Evidence, Point, Scores, as_scores
+from detectors.missed import Missed, concerns
+
+_UNUSABLE = frozenset({Cause.CLOCK, Cause.DEAD_LETTER})
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -34,6 +41,7 @@ class LastWord(msgspec.Struct):
     series: int
     last_ns: int = 0
     last_series: int = -1
+    missed: Missed = msgspec.field(default_factory=Missed)
 
 
 def build(options: Options, context: Context) -> Silent:
@@ -60,10 +68,18 @@ class Silent:
             newest = rows[np.argmax(at_ns[rows])]
             if at_ns[newest] > word.last_ns:
                 word.last_ns, word.last_series = int(at_ns[newest]), int(series[newest])
+                word.missed.forget(word.last_ns)
         return as_scores([])
 
     def tick(self, at_ns: int) -> Scores:
         return as_scores([(word.series, at_ns, self._judge(word, at_ns)) for word in self._words.values()])
+
+    def miss(self, gap: Gap) -> None:
+        if gap.cause in _UNUSABLE:
+            return
+        for word in self._words.values():
+            if gap.to_ns > word.last_ns and concerns(gap, self._context.series[word.last_series]):
+                word.missed.add(max(gap.from_ns, word.last_ns), gap.to_ns)
 
     def subject(self, series: Series) -> str:
         return {"line": self._context.line, "cell": series.equipment.path, "series": series.name}[self._per]
@@ -84,9 +100,12 @@ class Silent:
         self._words = msgspec.msgpack.decode(state, type=dict[str, LastWord])
 
     def _judge(self, word: LastWord, at_ns: int) -> Point:
-        quiet_s = _quiet_s(word, at_ns)
+        quiet_s, missed_s = _quiet_s(word, at_ns), word.missed.within_ns(word.last_ns, at_ns) / NS_PER_S
+        if quiet_s < self._after_s <= quiet_s + missed_s:
+            return Point()  # it may have spoken
         return Point(quiet_s / self._after_s, quiet_s, 0.0, 0.0, self._after_s)
 
 
 def _quiet_s(word: LastWord, at_ns: int) -> float:
-    return max(at_ns - word.last_ns, 0) / NS_PER_S
+    """Seconds without a reading, those within a gap not counted."""
+    return max(at_ns - word.last_ns - word.missed.within_ns(word.last_ns, at_ns), 0) / NS_PER_S

@@ -7,7 +7,8 @@ changed value ends it. Output: value is the run's length in readings, high the l
 Source: the flat-line (persistence) test of real-time quality control (IOOS QARTOD manual for temperature and salinity,
 test 8), with the length learned instead of given. It fails for a series that rests for hours between changes (a set
 point: quiet until 20 changes are known, then as slow as its longest rest), for a sensor that freezes with noise on top,
-and for one that truly rests while the line stands: let `output_drop` suppress it.
+and for one that truly rests while the line stands: let `output_drop` suppress it. A run that was nothing unusual before
+a gap in the readings says nothing after it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 from collector.config import NotNegative, Section
 from collector.readings import NS_PER_S, Kind, Series
 from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.missed import Missed
 
 _CHANGES = 20  # changes before a series counts as one that changes
 _RUNS = 64  # the recent past
@@ -40,6 +42,7 @@ class Run(msgspec.Struct):
     since_ns: int = 0
     length: int = 0
     lengths: list[int] = []
+    missed: Missed = msgspec.field(default_factory=Missed)
 
 
 def build(options: Options, context: Context) -> PerSeries[Run]:
@@ -54,10 +57,14 @@ class Stuck:
         return Run()
 
     def update(self, series: Series, memory: Run, at_ns: int, value: float) -> Point:
-        if value == memory.value:
+        hole_ns = self._hole_ns(memory, at_ns)
+        goes_on = not hole_ns or memory.length > max(memory.lengths, default=0)
+        if goes_on and value == memory.value:
             memory.length += 1
+            memory.since_ns += hole_ns
         else:
-            self._learn(memory)
+            if not hole_ns:
+                self._learn(memory)
             memory.value, memory.since_ns, memory.length = value, at_ns, 1
         if len(memory.lengths) < _CHANGES:
             return Point()
@@ -71,6 +78,9 @@ class Stuck:
         """Nothing: a series that says nothing is silent, not stuck."""
         return None
 
+    def miss(self, memory: Run, from_ns: int, to_ns: int) -> None:
+        memory.missed.add(from_ns, to_ns)
+
     def explain(self, series: Series, memory: Run, at_ns: int) -> Evidence:
         return {
             "repeated": memory.value,
@@ -80,6 +90,13 @@ class Stuck:
             "unchanged_s": (memory.last_ns - memory.since_ns) / NS_PER_S,
             "longest_usual_readings": max(memory.lengths, default=0),
         }
+
+    def _hole_ns(self, memory: Run, at_ns: int) -> int:
+        """How much is missing since the last reading, in which a change may have gone unseen; 0 if nothing of note."""
+        hole_ns = memory.missed.within_ns(memory.last_ns, at_ns)
+        is_hole = memory.last_ns > 0 and memory.missed.heard(memory.last_ns, at_ns)
+        memory.missed.forget(at_ns)
+        return hole_ns if is_hole else 0
 
     def _learn(self, memory: Run) -> None:
         """Keeps the length of the run that just ended; one that was itself stuck counts as the limit it reached."""

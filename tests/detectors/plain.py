@@ -8,6 +8,7 @@ import msgspec
 
 from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Quality, Series
 from collector.spool.frames import Frame, batch_frame
+from collector.spool.ledger import Gap
 from collector.spool.spool import Spool
 from detectors.alerts import AlertRule
 from detectors.detector import Evidence, Point, Scores, as_scores
@@ -35,6 +36,9 @@ class Threshold:
 
     def tick(self, at_ns: int) -> Scores:
         return as_scores([])
+
+    def miss(self, gap: Gap) -> None:
+        """Nothing: each reading is judged alone."""
 
     def subject(self, series: Series) -> str:
         return series.name

@@ -13,6 +13,7 @@ from detectors.detector import Context, Evidence, PerSeries, Point, as_scores
 class Tally(msgspec.Struct):
     last_ns: int = 0
     count: int = 0
+    missed: list[tuple[int, int]] = []
 
 
 class Counting:
@@ -30,6 +31,9 @@ class Counting:
 
     def passed(self, series: Series, memory: Tally, at_ns: int) -> Point | None:
         return Point(float(at_ns - memory.last_ns)) if series.metric == "a" else None
+
+    def miss(self, memory: Tally, from_ns: int, to_ns: int) -> None:
+        memory.missed = [*memory.missed, (from_ns, to_ns)]
 
     def explain(self, series: Series, memory: Tally, at_ns: int) -> Evidence:
         return {"count": float(memory.count), "metric": series.metric}
