@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SERVERS := mosquitto influxdb chromium chromium-driver
 
-.PHONY: demo test check bench plant servers clean
+.PHONY: demo test check bench bench-peers soak plant servers clean
 demo: $(VENV)/.demo ## everything in one process; the board on localhost
 	$(BIN)/andon demo $(ARGS)
 
@@ -23,6 +23,12 @@ check: $(VENV)/.dev ## style, types, layers
 
 bench: $(VENV)/.dev ## figures, three runs each: median and spread
 	$(BIN)/andon bench $(ARGS)
+
+bench-peers: $(VENV)/.dev ## the bridge beside others, same load, broker and store (installs them under build/peers; needs node and npm)
+	$(BIN)/python -m tests.bench.peers $(ARGS)
+
+soak: $(VENV)/.dev ## 30 minutes at 1,000 messages/s: memory, descriptors, balance (ARGS="--minutes 120")
+	$(BIN)/python -m deploy.bench.soak $(ARGS)
 
 servers: ## the real servers the tests use (Debian, as root)
 	apt-get update -qq

@@ -1,10 +1,12 @@
 """A fast MQTT 3.1.1 publisher on a bare socket: QoS 1, numbered, bounded in count and time, to 127.0.0.1 only.
 
 Run in a process of its own (`python -m deploy.bench.load ...`, see `Load`), so that it takes no time from what is
-measured. Two shapes of message, both read by our `json_fields` and by what peers offer:
+measured. Shapes of message, read by our `json_fields` and by what peers offer:
 
 - SIGNAL: 120 bytes, one reading (`value`), on `signal/LINE/cNN`
 - STATION: 4 KB, 50 readings in one object, on `station/LINE/cNN`
+- MALFORMED: as SIGNAL, but every tenth cannot be read: of five such, three come from a device whose time is in another
+  field (on `retrofit/LINE/cNN`), one is torn, one is no JSON
 
 `ts` is UTC in microseconds (whole numbers that JavaScript holds exactly). In a flood message n carries the time of the
 start plus n microseconds, so every reading is another point and a lost one can be counted; at a pace, when it was sent.
@@ -21,10 +23,12 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-LINE = "bench"
-SIGNAL_CELLS, STATION_CELLS = 100, 20
+LINE, PROBE = "bench", "probe"
+SIGNAL_CELLS, STATION_CELLS = 100, 40  # 100 and 2,000 series
 SIGNAL_BYTES, STATION_BYTES = 120, 4000
 FIELDS = tuple(f"station_drive_{n:02d}_motor_winding_temperature_ten_second_mean" for n in range(50))
+
+RETROFIT_OF_5 = 3  # malformed messages that a mended mapping reads
 
 _WINDOW = 5000  # messages sent ahead of the broker's acknowledgement
 _CHUNK = 250
@@ -43,7 +47,7 @@ class Load(NamedTuple):
 
     @property
     def readings(self) -> int:
-        return self.messages * (1 if self.shape == "signal" else len(FIELDS))
+        return self.messages * (len(FIELDS) if self.shape == "station" else 1)
 
     def start(self, port: int) -> subprocess.Popen[bytes]:
         """Publishes from another process; it prints what the broker took, and when, as one line of JSON."""
@@ -81,7 +85,7 @@ class Wire:
 
     def send(self, messages: Iterable[tuple[bytes, bytes]], *, window: int = _WINDOW) -> None:
         """Sends (topic, payload)s at once, then waits until no more than `window` are unacknowledged."""
-        parts = []
+        parts: list[bytes] = []
         for topic, payload in messages:
             packet_id = self._sent % _LAST_ID + 1
             self._sent += 1
@@ -107,6 +111,11 @@ def connect_packet(client_id: str) -> bytes:
     return bytes([_CONNECT, len(body)]) + body
 
 
+def publish_packet(topic: bytes, payload: bytes, packet_id: int) -> bytes:
+    """PUBLISH of MQTT 3.1.1 at QoS 1."""
+    return b"".join((_head(topic, len(payload)), topic, packet_id.to_bytes(2, "big"), payload))
+
+
 def signal_message(number: int, at_us: int) -> tuple[bytes, bytes]:
     """Message `number` of shape SIGNAL."""
     payload = b'{"ts":%d,"value":%d.25,"quality":"good","sensor":"spindle bearing, drive end","unit":"Cel"' % (
@@ -122,7 +131,18 @@ def station_message(number: int, at_us: int) -> tuple[bytes, bytes]:
     return _STATION_TOPICS[number % STATION_CELLS], payload
 
 
-SHAPES = {"signal": signal_message, "station": station_message}
+def malformed_message(number: int, at_us: int) -> tuple[bytes, bytes]:
+    """Message `number` of shape MALFORMED: number 9, 19, 29 and so on are malformed."""
+    topic, payload = signal_message(number, at_us)
+    tenth, digit = divmod(number, 10)
+    if digit != 9:
+        return topic, payload
+    if tenth % 5 < RETROFIT_OF_5:
+        return topic.replace(b"signal/", b"retrofit/"), payload.replace(b'"ts"', b'"stamp"')
+    return topic, payload[:60] if tenth % 5 == RETROFIT_OF_5 else b"\xff\xfe%d" % at_us
+
+
+SHAPES = {"signal": signal_message, "station": station_message, "malformed": malformed_message}
 
 
 def publish(port: int, load: Load) -> Published:

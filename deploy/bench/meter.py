@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -28,15 +29,28 @@ class Meter:
     def peak_rss_mb(self) -> float:
         return self._status("VmHWM")
 
+    def open_files(self) -> int:
+        """How many descriptors it holds: files, sockets, pipes."""
+        try:
+            return len(list((self._folder / "fd").iterdir()))
+        except OSError as error:
+            raise _unreadable(self._folder / "fd", error) from error
+
     def _status(self, name: str) -> float:
-        lines = self._read("status").splitlines()
-        return next(float(line.split()[1]) / _MB for line in lines if line.startswith(f"{name}:"))
+        for line in self._read("status").splitlines():
+            if line.startswith(f"{name}:"):
+                return float(line.split()[1]) / _MB
+        raise _unreadable(self._folder / "status", OSError(errno.ESRCH, "the process has ended"))
 
     def _read(self, name: str) -> str:
         try:
             return (self._folder / name).read_text()
         except OSError as error:
-            raise NotMeasured(
-                f"{self._folder / name} cannot be read ({error.strerror}): this needs Linux's /proc and a process "
-                "that is still running; look at its log"
-            ) from error
+            raise _unreadable(self._folder / name, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> NotMeasured:
+    return NotMeasured(
+        f"{path} cannot be read ({error.strerror}): this needs Linux's /proc and a process that is still running; look "
+        "at its log"
+    )

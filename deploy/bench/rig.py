@@ -6,6 +6,7 @@ read from the outside (`deploy.bench.meter`), its work at the store (`deploy.ben
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deploy.bench.figure import NotMeasured
-from deploy.bench.load import FIELDS, LINE, Load, Wire, published
+from deploy.bench.load import FIELDS, LINE, PROBE, Load, Wire, published
 from deploy.bench.meter import Meter
 from deploy.bench.servers import mosquitto
 from deploy.bench.store import DATABASE, Store
@@ -54,6 +55,10 @@ url = "{url}"
 bucket = "{bucket}"
 """
 
+_UNREADABLE = """write_only = true
+retention_d = 0.0
+"""
+
 
 class Carried(NamedTuple):
     """What a bridge did with a load. `missing`: readings that are not in the store at the end."""
@@ -66,8 +71,8 @@ class Carried(NamedTuple):
 
     @property
     def cpu_us(self) -> float:
-        """CPU time per reading."""
-        return 1e6 * self.cpu_s / self.readings
+        """CPU time per reading; NaN when none arrived."""
+        return 1e6 * self.cpu_s / self.readings if self.readings else math.nan
 
     @property
     def per_s(self) -> float:
@@ -75,7 +80,7 @@ class Carried(NamedTuple):
 
 
 class Rig:
-    """Broker, store and site, all fresh. `rows_per_message`: how a bridge that is not ours stores a message."""
+    """Broker, store and site, all fresh."""
 
     def __init__(self, folder: Path, port: int, store: Store, rules: str = "") -> None:
         self.folder = folder
@@ -84,7 +89,7 @@ class Rig:
         self.site_path = folder / "site.toml"
         station_fields = "".join(f"[subscribe.fields.{name}]\n" for name in FIELDS)
         site = _SITE.format(port=port, url=store.url, bucket=DATABASE, station_fields=station_fields)
-        self.site_path.write_text(site + rules)
+        self.site_path.write_text(site + ("" if store.is_readable else _UNREADABLE) + rules)
 
     @property
     def spool_path(self) -> Path:
@@ -140,7 +145,7 @@ class Bridge:
                 said = self._log.read_text(errors="replace")[-2000:]
                 raise NotMeasured(f"nothing comes through {self._log.stem}; mend what it said:\n{said}")
             at_us = time.time_ns() // 1000
-            wire.send([(f"signal/{LINE}/probe".encode(), b'{"ts":%d,"value":%d.5}' % (at_us, probe))], window=0)
+            wire.send([(f"signal/{LINE}/{PROBE}".encode(), b'{"ts":%d,"value":%d.5}' % (at_us, probe))], window=0)
             probe += 1
             time.sleep(0.25)
         wire.close()

@@ -139,7 +139,7 @@ def running(
     """Starts a server and waits until `answers(port)`. Raises ServerFailed."""
     log = folder / f"{name}.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     server = Running(name, port, log, process)
     try:
         _wait_for(server, answers)

@@ -3,13 +3,15 @@
 InfluxDB 1.6.7 has no v2 write path, so `POST /api/v2/write?org&bucket&precision` is passed on as its
 `POST /write?db&precision`, answers come back as they are, and so is everything else (other writes, queries). Rows of
 the line `load.LINE` are counted once the store has said 204. Runs as a process (`python -m deploy.bench.store PORT
-ENGINE_PORT`); `GET /counted` answers with the rows so far.
+ENGINE_PORT`); `GET /counted` answers with the rows so far. `ANDON_BENCH_STORE=stub` leaves InfluxDB out, which shows
+what the bridge itself can do where store and bridge share few cores.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 import urllib.parse
 import urllib.request
@@ -22,12 +24,13 @@ from threading import Lock
 from typing import Any
 
 from deploy.bench.figure import NotMeasured
-from deploy.bench.load import LINE
-from deploy.bench.servers import APT, accepts, free_port, influxdb, program, running
+from deploy.bench.load import LINE, PROBE
+from deploy.bench.servers import APT, Running, accepts, free_port, influxdb, program, running
 
 DATABASE = "andon"
-_COUNTED = f",line={LINE},".encode()
+_COUNTED = f",line={LINE}".encode()
 _STORED = 204
+_PRECISIONS_OF_1 = {"us": "u", "nanosecond": "ns", "microsecond": "u"}  # names of later versions
 
 
 class Store:
@@ -38,7 +41,8 @@ class Store:
         self._folder = folder
         self._engine = ExitStack()
         self._door = ExitStack()
-        self._engine_port = free_port() if program("influxd") else 0
+        self._running: Running | None = None
+        self._engine_port = free_port() if _has_engine() else 0
         if self._engine_port:
             self._start_engine()
         command = [sys.executable, "-m", "deploy.bench.store", str(door_port := free_port()), str(self._engine_port)]
@@ -53,17 +57,21 @@ class Store:
         self._door.close()
         self._engine.close()
 
+    @property
+    def is_readable(self) -> bool:
+        return bool(self._engine_port)
+
     def counted(self) -> int:
         """Rows of the load that it has answered with 204 so far; one written twice counts twice."""
         with urllib.request.urlopen(f"{self.url}/counted", timeout=30) as answer:
             return int(answer.read())
 
     def distinct(self) -> int | None:
-        """Different values of the load in the store, None when there is no engine to ask."""
+        """Different values of the load in the store, probes left out; None when there is no engine to ask."""
         if not self._engine_port:
             return None
-        series = self.ask(f"SELECT count(*) FROM /.*/ WHERE line = '{LINE}'")
-        return sum(int(count) for one in series for count in one["values"][0][1:])
+        series = self.ask(f"SELECT count(*) FROM /.*/ WHERE line = '{LINE}' AND cell != '{PROBE}'")
+        return sum(int(count or 0) for one in series for count in one["values"][0][1:])  # null: none of that field
 
     def ask(self, statement: str) -> list[dict[str, Any]]:
         form = urllib.parse.urlencode({"q": statement, "db": DATABASE, "epoch": "ns"}).encode()
@@ -72,21 +80,30 @@ class Store:
         return series
 
     @contextmanager
-    def down(self) -> Iterator[None]:
-        """No store for a while; afterwards it is there again at the same address with the same points."""
-        if not self._engine_port:
-            raise NotMeasured(f"influxd is not installed, so no store can be taken away; as root: {APT}")
+    def down(self, *, killed: bool = False) -> Iterator[None]:
+        """No store for a while; afterwards it is there again at the same address with the same points.
+
+        `killed`: it goes without a chance to tidy up, as in a power cut.
+        """
+        if self._running is None:
+            raise NotMeasured(f"there is no influxd, so no store can be taken away; as root: {APT}")
+        if killed:
+            self._running.kill()
         self._engine.close()
         yield
         self._start_engine()
 
     def _start_engine(self) -> None:
-        self._engine.enter_context(influxdb(self._folder / "influxdb", port=self._engine_port))
+        self._running = self._engine.enter_context(influxdb(self._folder / "influxdb", port=self._engine_port))
 
 
 def name() -> str:
     """Which store this machine's figures are measured with."""
-    return "InfluxDB 1.6.7 behind a v2 write path" if program("influxd") else "a stub that counts (influxd is missing)"
+    return "InfluxDB 1.6.7 behind a v2 write path" if _has_engine() else "a stub that only counts (no influxd)"
+
+
+def _has_engine() -> bool:
+    return program("influxd") is not None and os.environ.get("ANDON_BENCH_STORE") != "stub"
 
 
 class _Counted:
@@ -115,7 +132,7 @@ class _Door(BaseHTTPRequestHandler):
             self._pass_on(self.path, b"")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self._body()
         asked = urllib.parse.urlsplit(self.path)
         if asked.path == "/query":
             self._pass_on(self.path, body)
@@ -123,10 +140,23 @@ class _Door(BaseHTTPRequestHandler):
         path = self.path
         if asked.path == "/api/v2/write":
             query = dict(urllib.parse.parse_qsl(asked.query))
-            path = "/write?" + urllib.parse.urlencode({"db": query["bucket"], "precision": query["precision"]})
+            precision = query.get("precision", "ns")
+            database, _, policy = query["bucket"].partition("/")  # as 1.8 reads it
+            to = {"db": database, "rp": policy, "precision": _PRECISIONS_OF_1.get(precision, precision)}
+            path = f"/write?{urllib.parse.urlencode(to)}"
         if self._pass_on(path, body) == _STORED:
             packed = self.headers.get("Content-Encoding") == "gzip"
             self.counted.add((zlib.decompress(body, 31) if packed else body).count(_COUNTED))
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        chunks = []
+        while length := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(length))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     def _pass_on(self, path: str, body: bytes) -> int:
         """The engine's answer, handed back; without an engine everything is stored. 0 when the engine is gone."""

@@ -1,0 +1,212 @@
+"""R3: the store was away for 8 hours at 500 messages/s; then it is back, and live readings go on beside the backlog.
+
+The backlog is made by the collector's own ingest loop (decode, append, in groups as large as 0.2 s of such a site) in a
+process whose memory is watched, from messages that were never on a wire: the hours pass in minutes. Then the real
+`andon collect` starts with everything to deliver, the store up and the live load on the broker.
+
+Asks for `ANDON_BENCH_OUTAGE_H=8` hours; the tests of `plant` ask for ten minutes. The whole lasts some minutes and runs
+once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+from collector.clock import PlantClock
+from collector.health import Counters
+from collector.pump import Appender, ingest
+from collector.readings import NS_PER_S, Batch
+from collector.sources.source import Delivery, Message
+from collector.spool.frames import FrameKind
+from collector.spool.retention import Retention
+from collector.spool.spool import Spool
+from deploy.bench import store
+from deploy.bench.figure import Figure, NotMeasured, quantile
+from deploy.bench.load import LINE, PROBE, SIGNAL_CELLS, Load
+from deploy.bench.meter import Meter
+from deploy.bench.rig import Rig, rig
+from deploy.site import load_site
+
+RUNS = 1
+PER_S = 500
+BACKLOG_LINE = "backlog"
+_GROUP = 100  # messages: 0.2 s of them
+_LOOKS = 100  # at the memory of the process that appends, evenly over the backlog
+_DRAIN_MOST_S = 1_800.0
+_PAYLOAD = b'{"ts":%d,"value":%.3f,"quality":"good","sensor":"spindle bearing, drive end","unit":"Cel"}'
+_STILL_LOOKS = 40  # of 0.05 s and more without another reading: the live load is in
+
+FIGURES = (
+    Figure("R3 published and not in the store", "readings", must=0),
+    Figure("R3 backlog", "readings"),
+    Figure("R3 spool on disk", "GB", must=4.0),
+    Figure("R3 store away: growth of RSS", "MB", must=10),
+    Figure("R3 drain: highest RSS", "MB", must=150),
+    Figure("R3 drain of the backlog, of the arrival rate", "x", must=10, at_most=False),
+    Figure("R3 drain", "readings/s"),
+    Figure("R3 live meanwhile: publish -> store, p99", "s", must=2.0),
+    Figure("R3 live meanwhile: median", "s"),
+    Figure("R3 all of it", "s"),
+)
+
+
+def hours() -> float:
+    return float(os.environ.get("ANDON_BENCH_OUTAGE_H", "8"))
+
+
+def conditions() -> str:
+    return f"{hours():g} h without the store at {PER_S} messages/s of 120 B, mosquitto, {store.name()}"
+
+
+def once() -> Sequence[float]:
+    return outage(hours())
+
+
+def outage(away_h: float, more: str = "") -> Sequence[float]:
+    """The figures of one outage, in their order. `more`: what else its site.toml says, within its [[sink]]."""
+    began_s, messages = time.monotonic(), int(away_h * 3600 * PER_S)
+    with rig(more) as one:
+        with one.andon("collect") as collector:
+            collector.wait_ready()
+        growth_mb = _fill(one, messages)
+        on_disk_gb = sum(file.stat().st_size for file in one.spool_path.parent.iterdir()) / 1e9
+        drained = _drained(one, messages)
+    return (*drained[:1], messages, on_disk_gb, growth_mb, *drained[1:], time.monotonic() - began_s)
+
+
+def _fill(one: Rig, messages: int) -> float:
+    """Appends the backlog in another process; the growth of its memory (MB) once it has warmed up."""
+    command = [sys.executable, "-m", "deploy.bench.outage", str(one.site_path), str(messages)]
+    child = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if child.returncode:
+        raise NotMeasured("the backlog could not be appended; see what that process said above")
+    rss_mb: list[float] = json.loads(child.stdout)
+    tenth = _LOOKS // 10
+    return statistics.median(rss_mb[-tenth:]) - statistics.median(rss_mb[tenth : 2 * tenth])
+
+
+def _drained(one: Rig, messages: int) -> Sequence[float]:
+    """Missing readings, highest RSS (MB), drain of the arrival rate and per second, live delays (s): p99, median."""
+    with Spool.open(one.spool_path) as spool:
+        since_offset = spool.log.end()
+    with one.andon("collect") as collector:
+        began_s = time.monotonic()
+        collector.wait_ready()
+        live = Load("signal", int(PER_S * _DRAIN_MOST_S), PER_S, _DRAIN_MOST_S).start(one.port)
+        seen = _Seen(one)
+        try:
+            while (done := _backlog_stored(one)) < messages and time.monotonic() - began_s < _DRAIN_MOST_S:
+                until = time.monotonic() + 1.0
+                while time.monotonic() < until:
+                    seen.look()
+            drain_s = time.monotonic() - began_s
+        finally:
+            live.kill()
+            live.communicate()
+        lost = messages - done + _live_missing(one, seen, since_offset)
+        peak_mb = collector.meter.peak_rss_mb()
+    per_s = done / drain_s
+    delays_s = seen.delays_s
+    return lost, peak_mb, per_s / PER_S, per_s, quantile(delays_s, 0.99), quantile(delays_s, 0.5)
+
+
+class _Seen:
+    """The live readings as a reader of the store sees them: `delays_s` from publishing to the first look that shows."""
+
+    def __init__(self, one: Rig) -> None:
+        self._store = one.store
+        self._at_ns: set[int] = set()
+        self._since_ns = time.time_ns()
+        self.delays_s: list[float] = []
+
+    def look(self) -> None:
+        where = f"line = '{LINE}' AND cell != '{PROBE}' AND time > {self._since_ns - 5 * NS_PER_S}"
+        series = self._store.ask(f"SELECT value FROM reading WHERE {where}")
+        seen_ns = time.time_ns()
+        new = {int(at_ns) for one in series for at_ns, _ in one["values"]} - self._at_ns
+        self.delays_s += [(seen_ns - at_ns) / NS_PER_S for at_ns in new]
+        self._at_ns |= new
+        self._since_ns = max(self._at_ns, default=self._since_ns)
+        time.sleep(0.05)
+
+
+def _backlog_stored(one: Rig) -> int:
+    series = one.store.ask(f"SELECT count(value) FROM reading WHERE line = '{BACKLOG_LINE}'")
+    return sum(int(found["values"][0][1]) for found in series)
+
+
+def _live_missing(one: Rig, seen: _Seen, since_offset: int) -> int:
+    """How many readings of the live load are in the log and, when nothing more comes, not in the store."""
+    still = 0
+    while still < _STILL_LOOKS:
+        before = len(seen.delays_s)
+        seen.look()
+        still = still + 1 if len(seen.delays_s) == before else 0
+    with Spool.open(one.spool_path) as spool:
+        logged: set[float] = set()
+        while frames := spool.log.read(since_offset, 200, kinds=(FrameKind.BATCH,)):
+            since_offset = frames[-1].offset
+            bodies = [frame.body for frame in frames if frame.shard.endswith(f"/{LINE}")]
+            logged.update(*(body.value.tolist() for body in bodies if isinstance(body, Batch)))
+    return len([value for value in logged if value % 1 == 0.25]) - (one.store.distinct() or 0)
+
+
+class _Backlog:
+    """A Source of the messages of the hours that have just passed, at the speed at which they are taken."""
+
+    def __init__(self, messages: int, clock: PlantClock, stop: Event) -> None:
+        self._messages = messages
+        self._clock = clock
+        self._stop = stop
+        self._deliveries = self._groups()
+        self.rss_mb: list[float] = []
+
+    def receive(self, limit: int, wait_s: float) -> Delivery:
+        del limit, wait_s
+        group = next(self._deliveries, None)
+        if group is None:
+            self._stop.set()
+        return Delivery(group or [], acknowledge=lambda: None, is_settled=bool(group))
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+    def _groups(self) -> Iterator[list[Message]]:
+        meter, began_us = Meter(os.getpid()), time.time_ns() // 1000 - self._messages * 1_000_000 // PER_S
+        for first in range(0, self._messages, _GROUP):
+            if first >= len(self.rss_mb) * self._messages / _LOOKS:
+                self.rss_mb.append(meter.rss_mb())
+            group = [_message(number, began_us) for number in range(first, min(first + _GROUP, self._messages))]
+            self._clock.settle(group[-1].received_ns)
+            yield group
+
+
+def _message(number: int, began_us: int) -> Message:
+    """Of a sensor: noise in every value, and no two readings at the same distance, for disks feel both."""
+    noise = number * 2_654_435_761 % 2**32
+    at_us = began_us + number * 1_000_000 // PER_S + noise % 1_000
+    payload = _PAYLOAD % (at_us, noise / 1e7)
+    return Message(f"signal/{BACKLOG_LINE}/c{number % SIGNAL_CELLS:02d}", payload, at_us * 1000)
+
+
+def _append_backlog(site_path: Path, messages: int) -> list[float]:
+    """What `andon collect` does with messages, with nobody draining: the store is away. Its memory on the way (MB)."""
+    site, clock, counters, stop = load_site(site_path), PlantClock(), Counters(), Event()
+    with site.open_spool() as spool:
+        retention = Retention(site.spool, counters, detected=site.detects)
+        appender = Appender(spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), retention, counters)
+        backlog = _Backlog(messages, clock, stop)
+        ingest(backlog, site.decoder(clock), appender, stop)
+    return backlog.rss_mb
+
+
+if __name__ == "__main__":
+    print(json.dumps(_append_backlog(Path(sys.argv[1]), int(sys.argv[2]))))
