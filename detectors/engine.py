@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from collector.readings import Batch
 from collector.spool.frames import Frame, Record
 from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from collector.spool.state import ShardState
 
-FRAMES_PER_COMMIT = 200
+FRAMES_PER_COMMIT, READINGS_PER_COMMIT = 200, 20_000
+_FRAMES_AT_ONCE = 8
 
 
 class ShardOutput(NamedTuple):
@@ -85,7 +87,17 @@ class SpoolShards:
         self._waiting: list[tuple[str, ShardOutput]] = []
 
     def read(self, shard: str, after: int) -> list[Frame]:
-        return self._spool.log.read(after, FRAMES_PER_COMMIT, shard=shard, kinds=INPUTS)
+        """As many frames as fit one commit: bounded in readings too, so that a backlog takes no more memory."""
+        frames: list[Frame] = []
+        readings = 0
+        while len(frames) < FRAMES_PER_COMMIT and readings < READINGS_PER_COMMIT:
+            more = self._spool.log.read(after, _FRAMES_AT_ONCE, shard=shard, kinds=INPUTS)
+            frames += more
+            readings += sum(len(frame.body) for frame in more if isinstance(frame.body, Batch))
+            if len(more) < _FRAMES_AT_ONCE:
+                break
+            after = more[-1].offset
+        return frames
 
     def load(self, shard: str) -> ShardState:
         return self._spool.states.load(shard)

@@ -20,9 +20,10 @@ import pytest
 
 from collector.config import ConfigError
 from collector.readings import NS_PER_S
-from collector.sinks.influx import Influx, Options, build
+from collector.sinks.influx import Options, build
 from collector.sinks.influx.read_back import place_of
 from collector.sinks.influx.store import Store
+from collector.sinks.influx.writer import Influx
 from collector.sinks.sink import SinkRejected, SinkUnavailable
 from tests.collector.parcels import Point, frame, of_rows, parcel, point, points
 

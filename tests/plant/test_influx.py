@@ -11,7 +11,8 @@ import pytest
 
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
 from collector.schema import ALERT_EVENT, ALERT_STATE
-from collector.sinks.influx import Influx, Options, build
+from collector.sinks.influx import Options, build
+from collector.sinks.influx.writer import Influx
 from collector.sinks.sink import Parcel, SinkRejected, SinkUnavailable
 from collector.spool.frames import Frame, Record, batch_frame, record_frame
 from tests.collector.parcels import of_rows

@@ -12,7 +12,8 @@ import re
 import msgspec
 
 from collector.readings import NS_PER_S
-from collector.sinks.influx.store import Options, Store
+from collector.sinks.influx.options import Options
+from collector.sinks.influx.store import Store
 from collector.sinks.sink import SinkUnavailable
 
 D_NS = 86_400 * NS_PER_S

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -18,7 +18,8 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
-from collector.config import ConfigError, Name, NotNegative, Positive, Section
+from collector.config import ConfigError
+from collector.sinks.influx.options import Options, token_in
 from collector.sinks.sink import SinkUnavailable
 
 _STORED = 204
@@ -26,20 +27,6 @@ _REFUSED = (400, 422)
 _TOO_LARGE = 413
 _NOT_ALLOWED = (401, 403)
 _SAID_LENGTH = 300
-
-
-class Options(Section, frozen=True, kw_only=True):
-    """Where to write. `token_file` holds nothing but the token; relative paths start at the folder of site.toml."""
-
-    url: Annotated[str, msgspec.Meta(pattern="^https?://")] = "http://127.0.0.1:8086"
-    org: Name = "andon"
-    bucket: Name = "andon"
-    username: str = ""
-    token_file: str = ""
-    timeout_s: Positive = 10.0
-    check_s: Positive = 300.0
-    write_only: bool = False
-    retention_d: NotNegative | None = None
 
 
 class Answer(NamedTuple):
@@ -165,17 +152,6 @@ class _Result(msgspec.Struct):
 class _Results(msgspec.Struct):
     results: list[_Result] = []
     error: str = ""
-
-
-def token_in(path: Path) -> str:
-    """The token in a file. Raises ConfigError."""
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`token_file`: {path} cannot be read ({error}); write the store's token into it") from error
-    if not token or len(token.split()) != 1 or not token.isascii():
-        raise ConfigError(f"`token_file`: {path} holds no token; write the store's token into it, and nothing else")
-    return token
 
 
 def _said(error: ApiException) -> str:
