@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 
 from collector.clock import Clock, WallClock
 from collector.health import Counters
+from collector.historian import EVERY_S as HISTORY_EVERY_S
+from collector.historian import READER as HISTORY_READER
+from collector.historian import Historian
 from collector.lanes import backlog_reader
 from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
@@ -53,6 +57,7 @@ def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters
                 source.close()
 
     jobs.start("ingest", collect)
+    jobs.start("history", _keeping_history(site, counters))
     for store in stores:
         jobs.start(f"drain {store.name}", _draining(site, store, clock, counters))
     start_survey(jobs, site, counters, clock, [store.name for store in stores])
@@ -136,6 +141,23 @@ def _await_time(clock: Clock, stop: Event) -> None:
         log.error("clock.unset; waiting until this machine knows the time (start its time service)")
         while not clock.is_set() and not stop.wait(1.0):
             pass
+
+
+def _keeping_history(site: SiteFile, counters: Counters) -> Callable[[Event], None]:
+    """The spool's own history, from which boards draw days and weeks."""
+
+    def keep(stop: Event) -> None:
+        with site.open_spool() as spool:
+            patiently(partial(_enrol_history, spool), "history", counters, stop)
+            historian = Historian(site.spool, counters)
+            work_until(stop, lambda: historian.step(spool), "history", counters, HISTORY_EVERY_S)
+
+    return keep
+
+
+def _enrol_history(spool: Spool) -> None:
+    with spool.transaction():
+        spool.log.enrol([HISTORY_READER], among=HISTORY_READER)
 
 
 def _draining(site: SiteFile, store: Store, clock: Clock, counters: Counters) -> Callable[[Event], None]:

@@ -40,10 +40,10 @@ class SpoolConnection(sqlite3.Connection):
     path: Path
 
     def execute(self, *args: Any) -> _Cursor:
-        return _Cursor(self).execute(*args)
+        return self.cursor(_Cursor).execute(*args)  # `_Cursor(self)` would be remembered for ever: 90 bytes a statement
 
     def executemany(self, *args: Any) -> _Cursor:
-        return _Cursor(self).executemany(*args)
+        return self.cursor(_Cursor).executemany(*args)
 
 
 class _Cursor(sqlite3.Cursor):

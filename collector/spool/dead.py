@@ -67,9 +67,11 @@ class DeadLetters:
         return int(row[0])
 
     def evict_oldest(self, limit: int) -> tuple[int, int, int]:
-        """Drops up to `limit` of the oldest letters; (how many, from_ns, to_ns) of their receipt."""
-        rows = self._connection.execute("SELECT id, received_ns FROM dead ORDER BY id LIMIT ?", (limit,)).fetchall()
+        """Drops up to `limit` of the oldest letters; (how many messages that was, from_ns, to_ns) of their receipt."""
+        rows = self._connection.execute(
+            "SELECT id, received_ns, times FROM dead ORDER BY id LIMIT ?", (limit,)
+        ).fetchall()
         if not rows:
             return 0, 0, 0
         self._connection.executemany("DELETE FROM dead WHERE id = ?", [(row[0],) for row in rows])
-        return len(rows), min(row[1] for row in rows), max(row[1] for row in rows)
+        return sum(row[2] for row in rows), min(row[1] for row in rows), max(row[1] for row in rows)

@@ -1,8 +1,8 @@
 """What goes when the spool reaches its bounds, so that the collector never stands still for long.
 
-Dead letters beyond their share go first, then delivered frames, then the oldest frames, never what was said about an
-alert. Whatever goes before every reader had it is booked in the ledger and counted. A full disk has no room even for
-deleting; the reserve, a file that is given up then, makes some.
+Dead letters beyond their share go first, then delivered frames, then the oldest of history, then the oldest frames,
+never what was said about an alert. Whatever goes before its time is booked in the ledger and counted. A full disk has
+no room even for deleting; the reserve, a file that is given up then, makes some.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _DEAD_RATIO = 0.1  # of the spool, for dead letters
 _RESERVE_BYTES = 2 * WAL_BYTES  # folding in the write-ahead file may take as much again
 _NS_PER_D = 86_400 * NS_PER_S
 _FULL_NOTE = "the spool was full: the oldest went before every reader had them"
+_HISTORY_NOTE = "the spool was full: history and rollups end earlier than their ages in site.toml; raise max_mb"
 
 
 @dataclass(slots=True)
@@ -62,7 +63,12 @@ class Retention:
         """Drops a portion of what may go; returns how many entries, 0 when nothing may or the disk gives no room."""
         for _ in range(2):
             try:
-                dropped = self._drop_dead(spool) or self._drop_delivered(spool) or self._drop_oldest(spool)
+                dropped = (
+                    self._drop_dead(spool)
+                    or self._drop_delivered(spool)
+                    or self._drop_history(spool)
+                    or self._drop_oldest(spool)
+                )
                 spool.checkpoint()
                 return dropped
             except SpoolFull:
@@ -113,6 +119,17 @@ class Retention:
             spool.ledger.add(Gap("dead letters", Cause.EVICTED, from_ns, to_ns, letters, _FULL_NOTE))
         self.counters.evicted("dead_letters", letters)
         return letters
+
+    def _drop_history(self, spool: Spool) -> int:
+        """The oldest that is kept for boards: its readings first, then its rollups."""
+        with spool.transaction():
+            gone = spool.history.drop_oldest(_AT_ONCE)
+            if gone.readings:
+                asset = f"history {gone.what}"
+                spool.ledger.add(Gap(asset, Cause.EVICTED, gone.from_ns, gone.to_ns, gone.readings, _HISTORY_NOTE))
+        if gone.readings:
+            self.counters.evicted(f"history_{gone.what}", gone.readings)
+        return gone.readings
 
     def _drop_oldest(self, spool: Spool) -> int:
         with spool.transaction():

@@ -15,6 +15,8 @@ from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect, pag
 from collector.spool.connection import SpoolError as SpoolError
 from collector.spool.connection import SpoolFull as SpoolFull
 from collector.spool.dead import DeadLetters
+from collector.spool.history import SCHEMA as HISTORY_SCHEMA
+from collector.spool.history import History
 from collector.spool.ledger import Ledger
 from collector.spool.log import Log
 from collector.spool.series import SeriesCatalog
@@ -49,6 +51,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     id INTEGER PRIMARY KEY, asset TEXT NOT NULL, cause TEXT NOT NULL,
     from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, missing INTEGER NOT NULL, note TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS ledger_by_asset ON ledger (asset, cause, note);
 """
 
 
@@ -63,6 +66,7 @@ class Spool:
         self.states = ShardStates(connection)
         self.dead = DeadLetters(connection)
         self.ledger = Ledger(connection)
+        self.history = History(connection)
 
     @classmethod
     def open(cls, path: Path, *, max_mb: float | None = None) -> Spool:
@@ -102,6 +106,15 @@ class Spool:
         except BaseException:
             self._roll_back()
             raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one instant; nobody waits for it."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
@@ -144,7 +157,12 @@ def _lay_out(connection: SpoolConnection) -> None:
         )
     if version == 0:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.split(";\n"):
+        for statement in (_SCHEMA + HISTORY_SCHEMA).split(";\n"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    elif not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'history_last'").fetchone():
+        connection.execute("BEGIN IMMEDIATE")  # a file from before there was history
+        for statement in HISTORY_SCHEMA.split(";\n"):
+            connection.execute(statement)
         connection.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""The local board as a Starlette app: the page, its events, its state, and the actions on alerts."""
+"""The local board as a Starlette app: the page, its events, its state, the past, and the actions on alerts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from collector.spool.spool import Spool, SpoolError
 from dashboards.live.allowed_hosts import AllowedHosts
 from dashboards.live.feed import Feed
 from dashboards.live.page import document
+from dashboards.live.past import PastQuery, UnknownSeries, past
 from dashboards.live.view import WINDOW_S, View
 from detectors.actions import ActionRequest, EndedAlert, UnknownAlert, act
 from detectors.calendar import Calendar
@@ -77,6 +78,9 @@ def board_app(
         notices = feed.state.notices
         return PlainTextResponse("\n".join(notices) or "ok", status_code=503 if notices else 200)
 
+    async def history(request: Request) -> Response:
+        return await run_in_threadpool(_past, spool_path, dict(request.query_params))
+
     async def action(request: Request) -> Response:
         refused = allowed.refuses_act(request.headers)
         if refused:
@@ -88,12 +92,27 @@ def board_app(
         Route("/state.json", state),
         Route("/events", events),
         Route("/healthz", health),
+        Route("/history", history),
         Route("/alerts/{alert_id:path}/{action}", action, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(_HostCheck, allowed=allowed)])
     app.state.feed = feed
     return app
+
+
+def _past(spool_path: Path, asked: dict[str, str]) -> Response:
+    """What a series did, as JSON; read from a connection of its own."""
+    try:
+        query = msgspec.convert(asked, PastQuery, strict=False)
+        with Spool.open(spool_path) as spool:
+            return Response(msgspec.json.encode(past(spool, query)), media_type="application/json")
+    except UnknownSeries as error:
+        return _said(str(error), 404)
+    except SpoolError as error:
+        return _said(str(error), 503)
+    except ValueError as error:
+        return _said(f"history cannot be asked so: {error}; give series, and from and to or span_s in seconds", 422)
 
 
 async def _act(spool_path: Path, request: Request) -> Response:

@@ -120,13 +120,15 @@ class LineMemory:
         outputs = [(at_ns, state_of(row[0], row[-1])) for at_ns, row in rows]
         gaps = self.presence.gaps(window.to_ns)
         segments = strip(outputs, gaps, stops, planned, window)
+        judged = self._latest.get(metric)
         return LineView(
             key=f"{self.shard}|{metric}",
             line=self.shard,
             metric=metric,
+            series=judged.key.partition("|")[2] if judged else "",
             state=segments[-1].state if segments else LineState.LEARNING,
             since_ns=segments[-1].from_ns if segments else window.to_ns,
-            output=_output(self._latest.get(metric)),
+            output=_output(judged),
             trend=_trend(rows, gaps),
             strip=segments,
         )

@@ -56,11 +56,15 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class LineView(msgspec.Struct, frozen=True, kw_only=True):
-    """One line (one output series of it). `key` is `shard|metric` and keeps its place on the board."""
+    """One line (one output series of it). `key` is `shard|metric` and keeps its place on the board.
+
+    `series` is the name of the series its output is judged by, `""` before it is.
+    """
 
     key: str
     line: str
     metric: str
+    series: str = ""
     state: LineState
     since_ns: int
     output: Output | None = None

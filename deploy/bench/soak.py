@@ -18,13 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.errors import AndonError
-from collector.readings import Batch
-from collector.spool.frames import FrameKind
 from collector.spool.spool import Spool
 from deploy.bench import store
 from deploy.bench.figure import Figure, machine
-from deploy.bench.load import LINE, Load, published
+from deploy.bench.load import Load, published
 from deploy.bench.rig import Bridge, Rig, rig
+from deploy.books import Books, books_of
+from deploy.site import load_site
 
 PER_S = 1_000
 _WARM_UP_RATIO, _WARM_UP_MOST_S = 0.4, 300.0
@@ -42,6 +42,7 @@ FIGURES = (
     Figure("R11 published and not in the store", "readings", must=0),
     Figure("R11 published and not in the log, or twice", "readings", must=0),
     Figure("R11 dead letters", "letters", must=0),
+    Figure("R11 books that are not exact", "books", must=0),
 )
 
 
@@ -57,14 +58,14 @@ def soak(duration_s: float) -> Sequence[float]:
     """The figures of one soak, in their order. Raises NotMeasured where there is no broker or no store."""
     with rig() as one, one.andon("collect") as collector:
         collector.wait_ready()
-        probes, _ = _in_spool(one)
+        probes = _books(one).readings
         cpu_s, began_s = collector.meter.cpu_s(), time.monotonic()
         publisher = Load("signal", int(PER_S * duration_s), PER_S, duration_s + _SETTLE_S).start(one.port)
         samples = _watched(collector, duration_s)
         used_ratio = (collector.meter.cpu_s() - cpu_s) / (time.monotonic() - began_s)
         sent = published(publisher).messages
         missing = _missing(one, sent)
-        logged, dead = _in_spool(one)
+        books = _books(one)
     warm_up_s = min(_WARM_UP_RATIO * duration_s, _WARM_UP_MOST_S)
     warm = [sample for sample in samples if sample.at_s >= warm_up_s]
     slope_mb_per_s = robust_slope([one.at_s for one in warm], [one.rss_mb for one in warm])
@@ -76,8 +77,9 @@ def soak(duration_s: float) -> Sequence[float]:
         100 * used_ratio,
         sent,
         missing,
-        abs(logged - probes - sent),
-        dead,
+        abs(books.readings - probes - sent),
+        books.dead_lettered,
+        0 if books.is_exact else 1,
     )
 
 
@@ -111,16 +113,9 @@ def _missing(one: Rig, expected: int) -> int:
     return expected - shown
 
 
-def _in_spool(one: Rig) -> tuple[int, int]:
-    """Readings of the load in the log, and dead letters."""
+def _books(one: Rig) -> Books:
     with Spool.open(one.spool_path) as spool:
-        readings = after = 0
-        while frames := spool.log.read(after, 200, kinds=(FrameKind.BATCH,)):
-            after = frames[-1].offset
-            readings += sum(
-                len(one.body) for one in frames if isinstance(one.body, Batch) and one.shard.endswith(f"/{LINE}")
-            )
-        return readings, spool.dead.count()
+        return books_of(spool, load_site(one.site_path).store_names)
 
 
 def _main() -> None:

@@ -14,6 +14,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from collector.config import SpoolSettings
+from collector.health import Counters
+from collector.historian import Historian
 from collector.spool.frames import Action, Control, FrameKind
 from collector.spool.spool import Spool
 from dashboards.live.app import board_app
@@ -123,6 +126,21 @@ def test_charts_are_drawn_and_live_on_as_one_element(browser, board, plant):
     plant.tick(MORNING_MIN + 1)
     wait(browser, shows("901"))
     assert canvas == browser.find_element(By.CSS_SELECTOR, ".chart canvas")
+
+
+def test_the_charts_look_back_a_day_and_come_back_to_live(browser, board, plant):
+    historian = Historian(SpoolSettings(), Counters())
+    while historian.step(plant.spool):
+        pass
+    open_board(browser, board)
+    browser.get_log("performance")
+    browser.find_element(By.XPATH, "//button[text()='24 h']").click()
+    wait(browser, lambda driver: any("/history?series=" in entry["message"] for entry in driver.get_log("performance")))
+    assert not browser.find_element(By.CSS_SELECTOR, ".states").is_displayed(), "the strip tells of the live window"
+    assert browser.find_element(By.CSS_SELECTOR, ".chart canvas").is_displayed()
+    browser.find_element(By.XPATH, "//button[text()='live']").click()
+    wait(browser, lambda driver: driver.find_element(By.CSS_SELECTOR, ".states").is_displayed())
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
 def test_a_lost_board_says_that_it_is_not_live(browser, plant):

@@ -18,7 +18,7 @@ def render(state: BoardState, times: Times) -> Html:
         return el("p", "No line has sent a reading yet.", class_="quiet")
     names = Names(state.shards())
     lines = (_line(line, names, times) for line in state.lines)
-    return el("div", el("div", lines, class_="lines"), _legend())
+    return el("div", _ranges(), el("div", lines, class_="lines"), _legend())
 
 
 def _line(line: LineView, names: Names, times: Times) -> Html:
@@ -29,10 +29,33 @@ def _line(line: LineView, names: Names, times: Times) -> Html:
         el("h3", title),
         el("p", state_mark(line.state), standing, class_=f"standing {class_of(line.state)}"),
         _output(line, times),
-        el("div", class_="chart", data_keep=True, data_chart=line.key, role="img", aria_label=f"Output of {title}"),
+        _chart(line, title),
         _strip(line, times),
         class_="line",
         data_key=line.key,
+    )
+
+
+def _ranges() -> Html:
+    """How far back the charts look; a browser without scripts sees the live window."""
+    spans = (("live", ""), ("24 h", "86400"), ("7 d", "604800"))
+    buttons = (
+        el("button", name, type="button", data_span=span_s, aria_pressed="false" if span_s else "true")
+        for name, span_s in spans
+    )
+    return el("div", buttons, class_="ranges", role="group", aria_label="How far back", data_keep=True)
+
+
+def _chart(line: LineView, title: str) -> Html:
+    """The place of a chart; `data_series` is what history is asked for."""
+    return el(
+        "div",
+        class_="chart",
+        data_keep=True,
+        data_chart=line.key,
+        data_series=line.series,
+        role="img",
+        aria_label=f"Output of {title}",
     )
 
 

@@ -3,6 +3,7 @@
 import { listen } from "./actions.js";
 import { draw } from "./charts.js";
 import { morph } from "./morph.js";
+import { listenPast, pastColumns } from "./past.js";
 
 const SILENT_AFTER_MS = 25000; // two beats and some: then what is shown may be old
 const timezone = document.documentElement.dataset.timezone;
@@ -19,8 +20,12 @@ function take({ parts, gone }) {
     if (name.startsWith("chart:")) columns[name] = JSON.parse(text);
     else show(name, text);
   }
-  draw(columns, timezone);
+  redraw();
   count();
+}
+
+function redraw() {
+  draw(pastColumns() ?? columns, timezone);
 }
 
 function show(id, markup) {
@@ -63,7 +68,8 @@ function follow() {
 }
 
 listen();
-draw(columns, timezone);
+listenPast(redraw);
+redraw();
 count();
 follow();
 setInterval(tell, 5000);

@@ -2,6 +2,7 @@
 
 const AXIS = 44;
 const RIGHT = 18;
+const LONG_S = 2 * 86400; // windows beyond it are told in days
 const plots = new Map(); // key -> {plot, box, window}
 
 export function draw(columns, timezone) {
@@ -40,6 +41,8 @@ function size(box) {
 function options(box, timezone, drawn) {
   const ink = colour("--ink-soft");
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, hour: "2-digit", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat("en-GB", { timeZone: timezone, weekday: "short", day: "numeric" });
+  const words = () => (drawn.window[1] - drawn.window[0] > LONG_S ? day : clock);
   const axis = { stroke: ink, font: "11px system-ui, sans-serif", ticks: { show: false }, grid: { stroke: colour("--rule"), width: 1 } };
   return {
     ...size(box),
@@ -52,7 +55,7 @@ function options(box, timezone, drawn) {
       y: { range: (u, low, high) => [0, Math.max(1, (high || 0) * 1.1)] },
     },
     axes: [
-      { ...axis, size: 22, gap: 5, space: 60, values: (u, at) => at.map((s) => clock.format(new Date(s * 1000))) },
+      { ...axis, size: 22, gap: 5, space: 60, values: (u, at) => at.map((s) => words().format(new Date(s * 1000))) },
       { ...axis, size: AXIS, gap: 4, space: 26 },
     ],
     series: [
