@@ -14,6 +14,7 @@ from collector.pump import MEMORY
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
 from collector.spool.spool import Spool
+from collector.spool.tally import count_replayed
 
 SINK = "sink:"  # letters of this topic are rows a store refused, not messages
 _AT_ONCE = 500
@@ -57,4 +58,6 @@ def _replay(spool: Spool, decoder: Decoder, letters: Sequence[tuple[int, DeadLet
             else:
                 spool.dead.amend(id_, reason)
         spool.log.append(intake.frames(spool.series))
+        read = [one for _, one in letters if (one.topic, one.payload) not in reasons]
+        count_replayed(spool, read, len(intake))
     return Revived(len(letters) - len(reasons), len(intake), len(reasons))

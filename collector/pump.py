@@ -91,8 +91,7 @@ def _refused(sink: Sink, parcel: Parcel, name: str, now_ns: int) -> list[DeadLet
 
 def _begin(spool: Spool, reader: str, lanes: Lanes) -> str:
     """Opens the reader's tally; returns the name of the log."""
-    with spool.transaction():
-        begin(spool, reader, lanes.behind())
+    begin(spool, reader, lanes.behind())
     return name_of(spool)
 
 

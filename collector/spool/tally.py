@@ -74,15 +74,18 @@ def count_replayed(spool: Spool, letters: Sequence[DeadLetter], readings: int) -
 
 
 def begin(spool: Spool, reader: str, behind: Sequence[tuple[int, int]]) -> None:
-    """Opens a reader's tally, inside a transaction; one that starts from the beginning of the log starts over.
+    """Opens a reader's tally, in a transaction of its own; one that starts from the beginning of the log starts over.
 
     `behind`: the stretches of the log it has not been handed beside what follows its cursor, as (after, last).
     """
     cursor = spool.log.cursor(reader)
     if spool.recall(f"tally {reader}") and cursor:
         return
-    waiting = readings_in(spool, [*behind, (cursor, spool.log.end())])
-    _keep(spool, f"tally {reader}", Passed(elsewhere=taken(spool).readings - waiting))
+    with spool.snapshot():  # a long log takes seconds to count, and nobody shall wait for it
+        waiting = readings_in(spool, [*behind, (cursor, spool.log.end())])
+        elsewhere = taken(spool).readings - waiting
+    with spool.transaction():
+        _keep(spool, f"tally {reader}", Passed(elsewhere=elsewhere))
 
 
 def count_passed(spool: Spool, reader: str, frames: Sequence[Frame], refused: int) -> None:

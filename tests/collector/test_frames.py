@@ -20,16 +20,24 @@ from collector.spool.frames import (
     Tick,
     batch_frame,
     control_frame,
+    gap_frames,
     pack,
     record_frame,
     tick_frame,
     unpack,
 )
+from collector.spool.ledger import Cause, Gap
 from tests.collector.batches import Row, batch, rows, rows_of
 
 ACK = Control(Action.ACK, "a1", who="Li Wei", at_ns=10)
 RECORD = Record("expected", {"site": "rig"}, {"low": 1.5, "high": 2.0, "n": 3, "on": True, "text": "ok"}, at_ns=9)
-SAID: dict[FrameKind, Body] = {FrameKind.TICK: Tick(), FrameKind.CONTROL: ACK, FrameKind.RECORD: RECORD}
+GAP = Gap("north/press/cell", Cause.SEQ_GAP, 5, 9, 3, "seq 5 was due, 6 came", "north/press", "cell")
+SAID: dict[FrameKind, Body] = {
+    FrameKind.TICK: Tick(),
+    FrameKind.CONTROL: ACK,
+    FrameKind.RECORD: RECORD,
+    FrameKind.GAP: GAP,
+}
 fields = st.dictionaries(
     st.text(), st.floats(allow_nan=False) | st.text() | st.booleans() | st.integers(-(2**63)), max_size=4
 )
@@ -51,6 +59,14 @@ def test_a_batch_comes_back(added: list[Row]) -> None:
     assert isinstance(back, Batch)
     assert rows_of(back) == added
     assert [column.dtype for column in back.columns] == [np.int32, np.int64, np.float64, np.uint8, np.int64]
+
+
+def test_of_gaps_detectors_are_told_those_of_a_line_that_lasted() -> None:
+    told = gap_frames([GAP, GAP._replace(shard=""), GAP._replace(to_ns=5), GAP._replace(shard=EVERY_SHARD)])
+    assert [(frame.shard, frame.kind, frame.at_ns) for frame in told] == [
+        ("north/press", FrameKind.GAP, 9),
+        (EVERY_SHARD, FrameKind.GAP, 9),
+    ]
 
 
 def test_values_that_are_no_numbers_come_back() -> None:

@@ -17,13 +17,14 @@ from collector.config import Site, SpoolSettings
 from collector.decoder import Decoder
 from collector.formats.format import BadPayload, Decoded, Stateless
 from collector.health import Counters
+from collector.intake import Columns, Intake
 from collector.patience import patiently
 from collector.pump import Appender, drain, ingest, remembered_clock_ns
 from collector.readings import NS_PER_S, Equipment, Quality, Reading, Readings, Series
 from collector.sinks.sink import Parcel, SinkRejected, SinkUnavailable
 from collector.sources.source import Delivery, Message
 from collector.spool.frames import Batch, FrameKind, Record, Tick
-from collector.spool.ledger import Cause
+from collector.spool.ledger import Cause, Gap
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool, SpoolFull
 from collector.topics import TopicTemplate
@@ -140,6 +141,17 @@ def test_a_bad_payload_is_a_dead_letter_acknowledged_and_counted(spool: Spool) -
     assert source.acknowledged == 3
     assert counters.counts["dead_lettered"] == 1
     assert sum(map(len, batches(spool))) == 2
+
+
+def test_a_gap_is_booked_and_told_in_the_log_before_the_readings_that_ended_it(spool: Spool) -> None:
+    retention = Retention(SpoolSettings(), Counters(report_every_s=None))
+    appender = Appender(spool, SITE, WallClock(), 5 * NS_PER_S, retention, Counters(report_every_s=None))
+    columns = Columns()
+    columns.add(Readings.of([Reading(LEVEL, T0_NS, 1.0)]), T0_NS)
+    gap = Gap("site/line", Cause.SEQ_GAP, T0_NS - 9, T0_NS, 3, "", "site/line")
+    assert appender.append(Intake(1, columns.lots(), [], [gap]), b"", 0, Event())
+    assert [frame.kind for frame in spool.log.read(0, 9, shard="site/line")] == [FrameKind.GAP, FrameKind.BATCH]
+    assert [(one.asset, one.missing) for one in spool.ledger.read()] == [("site/line", 3)]
 
 
 def test_a_topic_nobody_reads_is_a_dead_letter_with_the_remedy() -> None:

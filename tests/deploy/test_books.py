@@ -45,5 +45,14 @@ def test_the_ledger_names_what_is_missing(spool_path: Path) -> None:
     assert (row["from"], row["to"]) == ("2024-07-11 20:41:26", "2024-07-11 20:41:35")
 
 
+def test_the_ledger_names_a_topic_of_which_nothing_could_be_read(spool_path: Path) -> None:
+    with Spool.open(spool_path) as spool, spool.transaction():
+        for second in range(3):
+            at_ns = T0_NS + second * NS_PER_S
+            spool.ledger.add(Gap("plant/[bold]red", Cause.DEAD_LETTER, at_ns, at_ns, 2, shard="site/line"))
+    rows = json.loads(answer("ledger", str(SITE), "--spool", str(spool_path), "--json"))
+    assert (rows[0]["asset"], rows[0]["cause"], rows[0]["missing"]) == ("plant/[bold]red", "dead_letter", 6)
+
+
 def test_a_hostile_topic_is_text_in_the_table(spool_path: Path) -> None:
     assert "[bold]red" in answer("dead", "list", str(SITE), "--spool", str(spool_path)).replace("\n", "")

@@ -1,0 +1,200 @@
+"""`andon books`: what was received is somewhere, whatever happened to it, and what is nowhere is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+import pytest
+from typer.testing import CliRunner
+
+from collector.clock import PlantClock
+from collector.dead_replay import replay_dead
+from collector.health import Counters
+from collector.lanes import Pace
+from collector.pump import Appender, drain
+from collector.readings import NS_PER_S
+from collector.sinks.sink import Parcel, SinkRejected
+from collector.sources.source import Message
+from collector.spool.retention import Retention
+from collector.spool.spool import Spool
+from deploy.books import Books, StoreBook, books_of
+from deploy.cli import app
+from deploy.commands.books import NOT_EXACT
+from deploy.site import SiteFile, load_site
+
+T0_NS = 1_790_000_000 * NS_PER_S
+SITE = """
+[site]
+enterprise = "e"
+name = "plant"
+[[subscribe]]
+topic = "plant/{line}"
+format = "json_fields"
+time = "ts"
+[subscribe.fields.level]
+[[sink]]
+name = "store"
+kind = "lines_file"
+"""
+
+
+class Store:
+    """Takes everything but the rows of one value; ends the drain when it has as many rows as it waits for."""
+
+    def __init__(self, rows: int, refuses: bytes = b"nothing") -> None:
+        self._left = rows
+        self._refuses = refuses
+        self.stop = Event()
+
+    def write(self, parcel: Parcel) -> None:
+        self._left -= len(parcel.rows)
+        if self._left <= 0:
+            self.stop.set()
+        refused = [i for i, row in enumerate(parcel.rows) if self._refuses in row]
+        if refused:
+            raise SinkRejected("the store does not like it", refused)
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+class Plant:
+    """A site whose messages are appended and drained by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "site.toml"
+        self.write_site(SITE)
+        self.spool: Spool = self.site.open_spool()
+
+    def write_site(self, text: str) -> None:
+        self.path.write_text(text)
+        self.site: SiteFile = load_site(self.path)
+
+    def receive(self, levels: Sequence[object], name: str = "ts", ahead_s: int = 0) -> None:
+        """Messages with a level each, a second apart, in one group. `ahead_s`: how wrong the sender's clock is."""
+        clock, counters = PlantClock(T0_NS, T0_NS), Counters(report_every_s=None)
+        retention = Retention(self.site.spool, counters, detected=False)
+        appender = Appender(self.spool, self.site.site, clock, NS_PER_S, retention, counters)
+        payloads = [
+            json.dumps({name: T0_NS // NS_PER_S + ahead_s + i, "level": level}) for i, level in enumerate(levels)
+        ]
+        intake = self.site.decoder(clock).decode([Message("plant/a", one.encode(), T0_NS) for one in payloads])
+        assert appender.append(intake, b"", 0, Event())
+
+    def deliver(self, store: Store, name: str = "store") -> None:
+        drain(name, store, self.spool, PlantClock(T0_NS), Counters(), store.stop, Pace())
+
+    def make_room(self) -> None:
+        """As a full spool does."""
+        retention = Retention(self.site.spool, Counters(), detected=False)
+        with self.spool.transaction():
+            self.spool.log.enrol(["sink:store"], among="sink:")
+        while retention.make_room(self.spool):
+            pass
+
+    def books(self, *stores: str) -> Books:
+        return books_of(self.spool, stores or ("store",))
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    return Plant(tmp_path)
+
+
+def store_of(books: Books) -> StoreBook:
+    (store,) = books.stores
+    return store
+
+
+def test_what_was_delivered_and_what_waits_is_all_there_is(plant: Plant) -> None:
+    plant.receive(range(10))
+    plant.deliver(Store(10))
+    plant.receive(range(3))
+    books = plant.books()
+    assert books.is_exact
+    assert (books.messages_received, books.messages_read, books.readings) == (13, 13, 13)
+    store = store_of(books)
+    assert (store.due, store.handed_on, store.waiting, store.dropped) == (13, 10, 3, 0)
+
+
+def test_dead_letters_are_counted_as_often_as_they_came_and_move_when_they_are_replayed(plant: Plant) -> None:
+    plant.receive([1, 2, "three", "three"], name="stamp")  # the mapping is wrong: nothing can be read
+    plant.receive([1, 2, "three", "three"], name="stamp")
+    before = plant.books()
+    assert (before.messages_received, before.dead_lettered, before.dead_kept) == (8, 8, 8)
+    plant.write_site(SITE.replace('"ts"', '"stamp"'))
+    replay_dead(plant.spool, plant.site.decoder(PlantClock(T0_NS, T0_NS)))
+    after = plant.books()
+    assert after.is_exact
+    assert (after.dead_kept, after.dead_replayed, after.readings) == (4, 4, 2)
+    assert store_of(after).waiting == 2
+
+
+def test_what_a_full_spool_dropped_is_in_the_ledger(plant: Plant) -> None:
+    plant.receive(range(10))
+    plant.make_room()
+    books = plant.books()
+    assert books.is_exact
+    assert (store_of(books).dropped, store_of(books).waiting) == (10, 0)
+    assert books.missing == {"evicted": 10}
+
+
+def test_what_is_nowhere_is_said(plant: Plant) -> None:
+    plant.receive(range(10))
+    with plant.spool.transaction():
+        plant.spool.log.evict_oldest(100)  # and nobody books it
+    assert not plant.books().is_exact
+    assert store_of(plant.books()).unaccounted == 10
+
+
+def test_a_letter_that_is_nowhere_is_said(plant: Plant) -> None:
+    plant.receive(["three", "four"])
+    with plant.spool.transaction():
+        plant.spool.dead.evict_oldest(1)
+    assert plant.books().dead_unaccounted == 1
+
+
+def test_rows_that_a_store_refuses_or_never_gets_are_handed_on_and_named(plant: Plant) -> None:
+    plant.receive([5.0, 6.0], ahead_s=3_600)
+    plant.receive([0.0, 1.0, 77.0])
+    plant.deliver(Store(3, refuses=b"value=77"))
+    store = store_of(plant.books())
+    assert plant.books().is_exact
+    assert (store.handed_on, store.refused, store.without_row) == (5, 1, 2)
+
+
+def test_a_store_that_is_added_later_is_owed_only_what_is_still_there(plant: Plant) -> None:
+    plant.receive(range(10))
+    plant.deliver(Store(10))
+    with plant.spool.transaction():
+        plant.spool.log.evict_delivered(plant.spool.log.end(), 100)
+    plant.receive(range(4))
+    plant.deliver(Store(4), "later")
+    plant.deliver(Store(4))
+    first, later = plant.books("store", "later").stores
+    assert (first.due, later.due) == (14, 4)
+    assert plant.books("store", "later").is_exact
+
+
+def test_the_books_are_read_as_text_and_as_json(plant: Plant) -> None:
+    plant.receive([1, 2, "three"])
+    plant.spool.close()
+    result = CliRunner().invoke(app, ["books", str(plant.path), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    told = json.loads(result.output)
+    assert told["is_exact"] and told["messages_received"] == 3 and told["stores"][0]["waiting"] == 2
+    text = CliRunner().invoke(app, ["books", str(plant.path)], catch_exceptions=False).output
+    assert text.startswith("the balance is exact") and "andon dead list" in text
+
+
+def test_books_that_do_not_balance_end_with_their_own_exit_code(plant: Plant) -> None:
+    plant.receive(range(3))
+    with plant.spool.transaction():
+        plant.spool.log.evict_oldest(100)
+    plant.spool.close()
+    result = CliRunner().invoke(app, ["books", str(plant.path)], catch_exceptions=False)
+    assert result.exit_code == NOT_EXACT
+    assert "NOT exact: `andon doctor`" in result.output and "unaccounted for" in result.output
