@@ -1,4 +1,4 @@
-"""Waiting out what passes by itself: a full disk, a file that another process holds."""
+"""Waiting out what passes by itself: a full disk, one that takes no writes, a file that another process holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Event
 from typing import TypeVar
 
 from collector.health import Counters
-from collector.spool.connection import SpoolBusy, SpoolFull
+from collector.spool.connection import PASSING
 
 T = TypeVar("T")
 
@@ -15,14 +15,14 @@ _WAIT_S = 1.0
 
 
 def patiently(work: Callable[[], T], who: str, counters: Counters, stop: Event) -> T | None:
-    """What `work` returns; while the spool is full or busy it is tried again, counted and told once.
+    """What `work` returns; while the spool is full, busy or cannot be written it is tried again, counted and told once.
 
     None when told to stop meanwhile. `work` must leave nothing half done when it raises.
     """
     while True:
         try:
             done = work()
-        except (SpoolFull, SpoolBusy) as error:
+        except PASSING as error:
             counters.held_up(who, str(error))
             if stop.wait(_WAIT_S):
                 return None

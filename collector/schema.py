@@ -68,4 +68,5 @@ class AlertLevel(StrEnum):
 
 
 STATE_OF_LEVEL = {AlertLevel.WARNING: 1.0, AlertLevel.CRITICAL: 2.0}
+ALERT_OVER = "normal"  # `state` in the detail of an alert_event nobody has to do anything about any more
 SELF_LINE = "_self"  # the line under which the collector reports its own counters

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from collector.errors import AndonError
-from deploy.commands import alerts, bench, books, chain, dashboards, dead, status
+from deploy.commands import alerts, bench, books, chain, dashboards, dead, doctor, status
 from deploy.commands.console import SitePath, SpoolOption, complain, progress_bar, say, stand_by, until_ctrl_c
 from deploy.report import Report
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead.app, name="dead")
 app.command()(dead.ledger)
+app.command()(doctor.doctor)
 app.command()(books.books)
 app.command()(status.status)
 app.command("bench")(bench.run_bench)

@@ -21,6 +21,7 @@ from collector.lanes import backlog_reader
 from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
 from collector.readings import NS_PER_S
+from collector.spool.claim import CollectorClaim
 from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.jobs import Jobs
@@ -43,7 +44,7 @@ def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters
 
     def collect(stop: Event) -> None:
         _await_time(clock, stop)
-        with site.open_spool() as spool:
+        with CollectorClaim(site.spool_path), site.open_spool() as spool:
             patiently(lambda: _enrol(spool, site, readers), "ingest", counters, stop)
             decoder.restore(spool.recall(MEMORY))
             retention = Retention(site.spool, counters, detected=site.detects)

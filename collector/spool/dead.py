@@ -6,8 +6,13 @@ The same message again (a redelivery, a device that repeats itself) is the same 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from typing import NamedTuple
+
+from collector.spool.connection import SpoolConnection
+from collector.spool.mark import Standing
+from collector.spool.tables import TABLES
+
+_INSERT = TABLES["dead"].insert()
 
 
 class DeadLetter(NamedTuple):
@@ -19,59 +24,79 @@ class DeadLetter(NamedTuple):
     received_ns: int
     times: int = 1
 
+    @property
+    def size_bytes(self) -> int:
+        return len(self.payload) + len(self.reason.encode())
+
 
 class DeadLetters:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: SpoolConnection, standing: Standing) -> None:
         self._connection = connection
+        self._standing = standing
 
     def add(self, letter: DeadLetter) -> None:
         """Keeps a letter, inside the caller's transaction."""
-        topic, payload, reason, received_ns, times = letter
-        digest = hashlib.sha256(topic.encode() + b"\0" + payload).digest()
-        self._connection.execute(
-            "INSERT INTO dead (topic, payload, reason, received_ns, times, digest) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (digest) DO UPDATE SET times = times + excluded.times, reason = excluded.reason",
-            (topic, payload, reason, received_ns, times, digest),
-        )
+        digest = hashlib.sha256(letter.topic.encode() + b"\0" + letter.payload).digest()
+        known = self._standing.rows("dead", "digest = ?", (digest,))
+        if known:
+            given, *before, _ = known[0]
+            times = DeadLetter(*before).times + letter.times
+            self._replace(given, DeadLetter(*before), digest, reason=letter.reason, times=times)
+        else:
+            self._connection.execute(_INSERT, self._standing.sealed("dead", self._next_id(), *letter, digest))
+            self._count(1, letter.size_bytes)
 
     def count(self) -> int:
         """How many different letters there are."""
-        return int(self._connection.execute("SELECT count(*) FROM dead").fetchone()[0])
+        return self._standing.mark.dead_count
 
     def read(self, limit: int = 100) -> list[DeadLetter]:
         """The newest letters, newest first."""
-        rows = self._connection.execute(
-            "SELECT topic, payload, reason, received_ns, times FROM dead ORDER BY id DESC LIMIT ?", (limit,)
-        )
-        return [DeadLetter(topic, bytes(payload), *rest) for topic, payload, *rest in rows]
+        rows = self._standing.rows("dead", "1 ORDER BY id DESC LIMIT ?", (limit,))
+        return [DeadLetter(*row[1:6]) for row in rows]
 
     def after(self, id_: int, limit: int) -> list[tuple[int, DeadLetter]]:
         """Up to `limit` letters past the one with this id, in order of arrival, each with its own id; 0 begins."""
-        rows = self._connection.execute(
-            "SELECT id, topic, payload, reason, received_ns, times FROM dead WHERE id > ? ORDER BY id LIMIT ?",
-            (id_, limit),
-        )
-        return [(int(own), DeadLetter(topic, bytes(payload), *rest)) for own, topic, payload, *rest in rows]
+        rows = self._standing.rows("dead", "id > ? ORDER BY id LIMIT ?", (id_, limit))
+        return [(row[0], DeadLetter(*row[1:6])) for row in rows]
 
     def amend(self, id_: int, reason: str) -> None:
         """Gives a letter a new reason, inside the caller's transaction."""
-        self._connection.execute("UPDATE dead SET reason = ? WHERE id = ?", (reason, id_))
+        for given, *letter, digest in self._standing.rows("dead", "id = ?", (id_,)):
+            self._replace(given, DeadLetter(*letter), digest, reason=reason)
 
     def remove(self, id_: int) -> None:
         """Takes a letter away that could be read after all, inside the caller's transaction."""
-        self._connection.execute("DELETE FROM dead WHERE id = ?", (id_,))
+        for row in self._standing.rows("dead", "id = ?", (id_,)):
+            self._connection.execute("DELETE FROM dead WHERE id = ?", (id_,))
+            self._count(-1, -DeadLetter(*row[1:6]).size_bytes)
 
     def size_bytes(self) -> int:
         """What payloads and reasons take."""
-        row = self._connection.execute("SELECT coalesce(sum(length(payload) + length(reason)), 0) FROM dead").fetchone()
-        return int(row[0])
+        return self._standing.mark.dead_bytes
 
     def evict_oldest(self, limit: int) -> tuple[int, int, int]:
         """Drops up to `limit` of the oldest letters; (how many messages that was, from_ns, to_ns) of their receipt."""
-        rows = self._connection.execute(
-            "SELECT id, received_ns, times FROM dead ORDER BY id LIMIT ?", (limit,)
-        ).fetchall()
+        mark = self._standing.mark
+        rows = self._standing.rows("dead", "id > ? ORDER BY id LIMIT ?", (mark.dead_gone, limit))
         if not rows:
             return 0, 0, 0
-        self._connection.executemany("DELETE FROM dead WHERE id = ?", [(row[0],) for row in rows])
-        return sum(row[2] for row in rows), min(row[1] for row in rows), max(row[1] for row in rows)
+        gone = rows[-1][0]
+        self._connection.execute("DELETE FROM dead WHERE id <= ?", (gone,))
+        self._standing.move(dead_gone=gone)
+        self._count(-len(rows), -sum(DeadLetter(*row[1:6]).size_bytes for row in rows))
+        times = [row[4] for row in rows]
+        return sum(row[5] for row in rows), min(times), max(times)
+
+    def _replace(self, given: int, before: DeadLetter, digest: bytes, *, reason: str, times: int = 0) -> None:
+        after = before._replace(reason=reason, times=times or before.times)
+        self._connection.execute(_INSERT, self._standing.sealed("dead", given, *after, digest))
+        self._count(0, after.size_bytes - before.size_bytes)
+
+    def _count(self, letters: int, size_bytes: int) -> None:
+        mark = self._standing.mark
+        self._standing.move(dead_count=mark.dead_count + letters, dead_bytes=mark.dead_bytes + size_bytes)
+
+    def _next_id(self) -> int:
+        (last,) = self._connection.execute("SELECT max(id) FROM dead").fetchone()
+        return max(last or 0, self._standing.mark.dead_gone) + 1

@@ -1,12 +1,13 @@
 """Frames, the entries of the log, and their bytes on disk.
 
 A frame is one Batch of one line, a Tick, a Control (what a person did), a Gap (what is known to be missing) or a Record
-(what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as byte-shuffled, zlib-compressed
-columns, anything else as msgpack after its CRC-32: a damaged frame is told by its checksum.
+(what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as `collector.spool.columns` packs
+it, anything else as msgpack, both after their CRC-32: a damaged frame is told by its checksum.
 """
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
@@ -14,10 +15,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from collector.errors import AndonError
 from collector.readings import Batch, Quality
+from collector.spool import columns
 from collector.spool.ledger import Gap
 
 EVERY_SHARD = "*"  # ticks concern all lines, and so do some gaps
@@ -76,17 +77,20 @@ class Record(msgspec.Struct, frozen=True, tag=True):
     detail: dict[str, Any] = {}
 
 
-Body = Batch | Tick | Control | Record | Gap
+_Said = Tick | Control | Record | Gap
+Body = Batch | _Said
 
 
 class Frame(NamedTuple):
-    """One entry of the log. `offset` is 0 until the log has given it one."""
+    """One entry of the log. `offset` is 0 until the log has given it one; `stored_ns` is when that was, by the clock
+    of the machine the log is on (UTC ns)."""
 
     shard: str
     kind: FrameKind
     at_ns: int
     body: Body
     offset: int = 0
+    stored_ns: int = 0
 
 
 class DamagedFrame(AndonError):
@@ -95,8 +99,7 @@ class DamagedFrame(AndonError):
 
 def batch_frame(shard: str, batch: Batch) -> Frame:
     """A frame stands at its latest reading; a time that cannot be right counts as that of its receipt."""
-    at_ns = np.where(batch.quality == Quality.CLOCK, batch.received_ns, batch.at_ns)
-    return Frame(shard, FrameKind.BATCH, int(at_ns.max()), batch)
+    return Frame(shard, FrameKind.BATCH, stretch_ns(batch)[1], batch)
 
 
 def tick_frame(at_ns: int) -> Frame:
@@ -117,65 +120,40 @@ def gap_frames(gaps: Iterable[Gap]) -> list[Frame]:
     return [Frame(gap.shard, FrameKind.GAP, gap.to_ns, gap) for gap in told]
 
 
-_Said = Tick | Control | Record | Gap
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[_Said] = msgspec.msgpack.Decoder(_Said)
 
 
+def stretch_ns(batch: Batch) -> tuple[int, int]:
+    """From when to when a batch's readings are; a time that cannot be right says nothing about when, receipt does."""
+    wrong = batch.quality == Quality.CLOCK
+    at_ns = np.where(wrong, batch.received_ns, batch.at_ns) if wrong.any() else batch.at_ns
+    return int(np.minimum.reduce(at_ns)), int(np.maximum.reduce(at_ns))
+
+
+def readings_in(body: Body) -> int:
+    """How many readings a frame carries: what is counted when it is lost."""
+    return len(body) if isinstance(body, Batch) else 0
+
+
 def pack(body: Body) -> bytes:
-    return _pack_batch(body) if isinstance(body, Batch) else _pack_said(body)
+    said = columns.pack(body) if isinstance(body, Batch) else _encoder.encode(body)
+    return zlib.crc32(said).to_bytes(4, "little") + said
+
+
+def is_sound(blob: bytes) -> bool:
+    """Whether a body's bytes are those that `pack` gave."""
+    return zlib.crc32(memoryview(blob)[4:]).to_bytes(4, "little") == blob[:4]
 
 
 def unpack(kind: int, blob: bytes, *, where: str = "") -> Body:
     """The body of a stored frame. Raises DamagedFrame naming `where`."""
     try:
-        return _unpack_batch(blob) if kind == FrameKind.BATCH else _unpack_said(blob)
-    except (zlib.error, ValueError, RecursionError) as error:
+        if not is_sound(blob):
+            raise ValueError("its checksum differs")
+        said = blob[4:]
+        return columns.unpack(said) if kind == FrameKind.BATCH else _decoder.decode(said)
+    except (ValueError, struct.error, RecursionError) as error:
         raise DamagedFrame(
-            f"{where}: a frame of kind {kind:d} is damaged ({error}): check the disk and move the spool away; "
-            "unacknowledged messages come again"
+            f"{where}: a frame of kind {kind:d} is damaged ({error}): it is left out and booked; check the disk"
         ) from error
-
-
-def _pack_said(body: _Said) -> bytes:
-    said = _encoder.encode(body)
-    return zlib.crc32(said).to_bytes(4, "little") + said
-
-
-def _unpack_said(blob: bytes) -> _Said:
-    if zlib.crc32(blob[4:]).to_bytes(4, "little") != blob[:4]:
-        raise ValueError("its checksum differs")
-    return _decoder.decode(blob[4:])
-
-
-_COLUMNS: tuple[tuple[type, bool], ...] = (  # dtype, and whether neighbours are stored as differences
-    (np.int32, False),
-    (np.int64, True),
-    (np.float64, False),
-    (np.uint8, False),
-    (np.int64, True),
-)
-
-
-def _pack_batch(batch: Batch) -> bytes:
-    parts = [len(batch).to_bytes(4, "little")]
-    for column, (_, as_differences) in zip(batch.columns, _COLUMNS, strict=True):
-        values: NDArray[Any] = column
-        if as_differences:
-            values = np.diff(values, prepend=values.dtype.type(0))
-        planes = np.ascontiguousarray(values).view(np.uint8).reshape(len(batch), values.itemsize)
-        parts.append(planes.T.tobytes())
-    return zlib.compress(b"".join(parts), level=1)
-
-
-def _unpack_batch(blob: bytes) -> Batch:
-    raw = zlib.decompress(blob)
-    n, at = int.from_bytes(raw[:4], "little"), 4
-    columns: list[NDArray[Any]] = []
-    for dtype, as_differences in _COLUMNS:
-        width = np.dtype(dtype).itemsize
-        planes = np.frombuffer(raw, np.uint8, n * width, at).reshape(width, n)
-        values: NDArray[Any] = np.ascontiguousarray(planes.T).view(dtype).reshape(n)
-        columns.append(np.cumsum(values, dtype=dtype) if as_differences else values)
-        at += n * width
-    return Batch(*columns)

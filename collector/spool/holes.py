@@ -10,29 +10,20 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
-from collector.readings import Batch, Quality
+from collector.spool.damage import Head
 from collector.spool.frames import FrameKind, gap_frames, pack, unpack
 from collector.spool.ledger import Cause, Gap
+from collector.spool.tables import TABLES, seal_of
 
 _NOTE = "evicted before this line's detectors had read them"
 
 
 class Gone(NamedTuple):
-    """A batch that is no longer in the log: how many readings, from when to when (UTC ns)."""
+    """A batch that is no longer in the log, and from when to when its readings are (UTC ns)."""
 
-    offset: int
-    shard: str
-    readings: int
+    head: Head
     from_ns: int
     to_ns: int
-
-
-def gone(offset: int, shard: str, batch: Batch) -> Gone:
-    """A time that cannot be right says nothing about when; receipt does."""
-    at_ns = np.where(batch.quality == Quality.CLOCK, batch.received_ns, batch.at_ns)
-    return Gone(offset, shard, len(batch), int(at_ns.min()), int(at_ns.max()))
 
 
 def leave_gaps(connection: sqlite3.Connection, batches: Iterable[Gone]) -> None:
@@ -43,16 +34,16 @@ def leave_gaps(connection: sqlite3.Connection, batches: Iterable[Gone]) -> None:
     read = dict(connection.execute("SELECT shard, offset FROM shard_state").fetchall())
     unread: dict[str, list[Gone]] = {}
     for one in batches:
-        if one.offset > read.get(one.shard, one.offset):
-            unread.setdefault(one.shard, []).append(one)
+        if one.head.offset > read.get(one.head.shard, one.head.offset):
+            unread.setdefault(one.head.shard, []).append(one)
     for shard, lost in unread.items():
-        offset = lost[-1].offset
-        _put(connection, offset, _taken_up(connection, shard, read[shard], offset, _gap(shard, lost)))
+        place = lost[-1].head
+        _put(connection, place, _taken_up(connection, shard, read[shard], place.offset, _gap(shard, lost)))
 
 
 def _gap(shard: str, lost: list[Gone]) -> Gap:
     from_ns, to_ns = min(one.from_ns for one in lost), max(one.to_ns for one in lost)
-    return Gap(shard, Cause.EVICTED, from_ns, to_ns, sum(one.readings for one in lost), _NOTE, shard)
+    return Gap(shard, Cause.EVICTED, from_ns, to_ns, sum(one.head.readings for one in lost), _NOTE, shard)
 
 
 def _taken_up(connection: sqlite3.Connection, shard: str, read: int, until: int, gap: Gap) -> Gap:
@@ -73,9 +64,8 @@ def _taken_up(connection: sqlite3.Connection, shard: str, read: int, until: int,
     return gap
 
 
-def _put(connection: sqlite3.Connection, offset: int, gap: Gap) -> None:
+def _put(connection: sqlite3.Connection, place: Head, gap: Gap) -> None:
+    """The frame takes the place of one that went, without readings of its own."""
     for frame in gap_frames([gap]):
-        connection.execute(
-            "INSERT INTO log (offset, shard, kind, at_ns, body) VALUES (?, ?, ?, ?, ?)",
-            (offset, frame.shard, frame.kind, frame.at_ns, pack(frame.body)),
-        )
+        head = (place.offset, frame.shard, int(frame.kind), frame.at_ns, place.stored_ns, 0, place.total, None)
+        connection.execute(TABLES["log"].insert(), (*head, seal_of("log", head), pack(frame.body)))

@@ -15,19 +15,23 @@ from pathlib import Path
 from collector.config import SpoolSettings
 from collector.health import Counters
 from collector.readings import NS_PER_S
-from collector.spool.connection import WAL_BYTES, SpoolBusy
-from collector.spool.ledger import Cause, Gap
+from collector.schema import ALERT_EVENT
+from collector.spool.connection import WAL_BYTES, SpoolBusy, SpoolUnwritable
+from collector.spool.damage import NOTE
+from collector.spool.eviction import Evicted
+from collector.spool.ledger import EVERYWHERE, Cause, Gap
 from collector.spool.spool import Spool, SpoolFull
 
 _AT_ONCE = 500
 _LETTERS_AT_ONCE = 50
 _LOOK_EVERY = 200  # appends between two looks at size and age
 _FULL_RATIO = 0.9
+_ALERTS_KEPT = 10_000  # of which the latest is kept, besides those that are not over
 _DEAD_RATIO = 0.1  # of the spool, for dead letters
 _RESERVE_BYTES = 2 * WAL_BYTES  # folding in the write-ahead file may take as much again
 _NS_PER_D = 86_400 * NS_PER_S
-_FULL_NOTE = "the spool was full: the oldest went before every reader had them"
 _HISTORY_NOTE = "the spool was full: history and rollups end earlier than their ages in site.toml; raise max_mb"
+_FULL_NOTE = "the spool was full: the oldest went before every reader had them"
 
 
 @dataclass(slots=True)
@@ -49,13 +53,14 @@ class Retention:
             return
         try:
             self._drop_old(spool)
+            self._keep_books(spool)
             while self._drop_dead(spool):
                 pass
             if spool.size_bytes() > _FULL_RATIO * self._most_bytes:
                 self.make_room(spool)
             self.hold_reserve(spool)
-        except SpoolBusy:
-            return  # somebody else writes for long; there is another look
+        except (SpoolBusy, SpoolUnwritable):
+            return  # somebody else writes for long, or nobody can; there is another look
         except SpoolFull:
             self.give_up_reserve(spool)
 
@@ -103,12 +108,16 @@ class Retention:
         dropped = _AT_ONCE
         while dropped == _AT_ONCE:
             with spool.transaction():
-                dropped = spool.log.evict_delivered(delivered, _AT_ONCE, before_ns=oldest_ns).frames
+                gone = spool.log.evict_delivered(delivered, _AT_ONCE, before_ns=oldest_ns)
+                self._book_unseen(spool, gone)
+                dropped = gone.frames
 
     def _drop_delivered(self, spool: Spool) -> int:
         with spool.transaction():
             delivered = spool.log.delivered(detected=self.detected)
-            return spool.log.evict_delivered(delivered, _AT_ONCE).frames
+            gone = spool.log.evict_delivered(delivered, _AT_ONCE)
+            self._book_unseen(spool, gone)
+            return gone.frames
 
     def _drop_dead(self, spool: Spool) -> int:
         """The oldest dead letters, while there are more than their share."""
@@ -134,16 +143,28 @@ class Retention:
     def _drop_oldest(self, spool: Spool) -> int:
         with spool.transaction():
             gone = spool.log.evict_oldest(_AT_ONCE)
-            if gone.readings:
-                spool.ledger.add(Gap("spool", Cause.EVICTED, gone.from_ns, gone.to_ns, gone.readings, _FULL_NOTE))
+            for line, lost in gone.lines.items():
+                spool.ledger.add(Gap(line, Cause.EVICTED, lost.from_ns, lost.to_ns, lost.readings, _FULL_NOTE))
             if gone.records:
                 said = Gap("spool records", Cause.EVICTED, gone.from_ns, gone.to_ns, gone.records, _FULL_NOTE)
                 spool.ledger.add(said)
+            self._book_unseen(spool, gone)
         if gone.readings:
             self.counters.evicted("readings", gone.readings)
         if gone.records:
             self.counters.evicted("records", gone.records)
         return gone.frames
+
+    def _book_unseen(self, spool: Spool, gone: Evicted) -> None:
+        if gone.unseen:
+            spool.ledger.add(Gap(EVERYWHERE, Cause.DAMAGED, gone.from_ns, gone.to_ns, gone.unseen, NOTE))
+
+    def _keep_books(self, spool: Spool) -> None:
+        """Keeps what is remembered of ended alerts, and the ledger itself, within bounds; counts what was damaged."""
+        with spool.transaction():
+            spool.log.forget_over(ALERT_EVENT.name, _ALERTS_KEPT, _AT_ONCE)
+            spool.ledger.keep_bounds()
+        self.counters.set("readings_damaged", spool.ledger.total(Cause.DAMAGED))
 
 
 def _reserve(spool_path: Path) -> Path:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from collector.readings import Series
+from collector.spool.connection import SpoolConnection
+from collector.spool.mark import Standing
+from collector.spool.tables import TABLES
 
+_INSERT = TABLES["series"].insert("")
 _decoder = msgspec.json.Decoder(Series)
 
 
 class SeriesCatalog(Mapping[int, Series]):
     """A mapping id -> Series that follows what other processes register."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: SpoolConnection, standing: Standing) -> None:
         self._connection = connection
+        self._standing = standing
         self._by_id: dict[int, Series] = {}
         self._ids: dict[Series, int] = {}
         self._unsaved: list[Series] = []
@@ -28,11 +32,11 @@ class SeriesCatalog(Mapping[int, Series]):
         if known is not None:
             return known
         body = msgspec.json.encode(series)
-        self._connection.execute("INSERT OR IGNORE INTO series (body) VALUES (?)", (body,))
-        (given,) = self._connection.execute("SELECT id FROM series WHERE body = ?", (body,)).fetchone()
-        self._keep(int(given), series)
+        row = self._connection.execute("SELECT id FROM series WHERE body = ?", (body,)).fetchone()
+        given = int(row[0]) if row else self._register(body)
+        self._keep(given, series)
         self._unsaved.append(series)
-        return int(given)
+        return given
 
     def saved(self) -> None:
         """The transaction that registered new series is durable."""
@@ -47,17 +51,16 @@ class SeriesCatalog(Mapping[int, Series]):
 
     def refresh(self) -> None:
         """Takes in what others have registered since."""
-        known = "SELECT id, body FROM series WHERE id > ? ORDER BY id"
-        for given, body in self._connection.execute(known, (self._seen_to,)):
-            self._keep(int(given), _decoder.decode(body))
-            self._seen_to = int(given)
+        for given, body in self._standing.rows("series", "id > ? ORDER BY id", (self._seen_to,)):
+            self._keep(given, _decoder.decode(body))
+            self._seen_to = given
 
     def __getitem__(self, given: int) -> Series:
         if given not in self._by_id:
-            row = self._connection.execute("SELECT body FROM series WHERE id = ?", (given,)).fetchone()
-            if row is None:
+            rows = self._standing.rows("series", "id = ?", (given,))
+            if not rows:
                 raise KeyError(given)
-            self._keep(given, _decoder.decode(row[0]))
+            self._keep(given, _decoder.decode(rows[0][1]))
         return self._by_id[given]
 
     def __iter__(self) -> Iterator[int]:
@@ -67,6 +70,12 @@ class SeriesCatalog(Mapping[int, Series]):
     def __len__(self) -> int:
         self.refresh()
         return len(self._by_id)
+
+    def _register(self, body: bytes) -> int:
+        given = self._standing.mark.series_end + 1
+        self._connection.execute(_INSERT, self._standing.sealed("series", given, body))
+        self._standing.move(series_end=given)
+        return given
 
     def _keep(self, given: int, series: Series) -> None:
         self._by_id[given] = series

@@ -1,7 +1,8 @@
 """The spool: one SQLite file (WAL, synchronous FULL) that every stage of a site shares.
 
 The collector appends to its log, every consumer reads with its own cursor, and whatever must agree after a crash is
-written inside one `transaction`. Open one Spool per thread; processes share the file, not the object.
+written inside one `transaction`. Open one Spool per thread; processes share the file, not the object. Whoever opens it
+while nobody else has it open checks the file first, and mends it where that is needed (`collector.spool.repair`).
 """
 
 from __future__ import annotations
@@ -11,66 +12,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from collector.spool import repair
+from collector.spool.claim import OpenSpool
 from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect, pages
 from collector.spool.connection import SpoolError as SpoolError
 from collector.spool.connection import SpoolFull as SpoolFull
+from collector.spool.damage import Damage
 from collector.spool.dead import DeadLetters
-from collector.spool.history import SCHEMA as HISTORY_SCHEMA
+from collector.spool.frames import gap_frames
 from collector.spool.history import History
+from collector.spool.layout import lay_out
 from collector.spool.ledger import Ledger
 from collector.spool.log import Log
+from collector.spool.mark import Standing
 from collector.spool.series import SeriesCatalog
 from collector.spool.state import ShardStates
-
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, body BLOB NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS log (
-    offset INTEGER PRIMARY KEY AUTOINCREMENT,
-    shard TEXT NOT NULL, kind INTEGER NOT NULL, at_ns INTEGER NOT NULL, body BLOB NOT NULL,
-    output_id TEXT UNIQUE            -- deterministic id of a record; says it once however often it is emitted
-);
-CREATE INDEX IF NOT EXISTS log_by_shard ON log (shard, offset) WHERE kind != 4;
-CREATE TABLE IF NOT EXISTS line (shard TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cursor (reader TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), at_ns INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS shard_state (
-    shard TEXT PRIMARY KEY, offset INTEGER NOT NULL, rev INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS latest (
-    measurement TEXT NOT NULL, key TEXT NOT NULL, at_ns INTEGER NOT NULL, body BLOB NOT NULL,
-    PRIMARY KEY (measurement, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (
-    id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL,
-    received_ns INTEGER NOT NULL, times INTEGER NOT NULL DEFAULT 1, digest BLOB NOT NULL UNIQUE
-);
-CREATE TABLE IF NOT EXISTS ledger (
-    id INTEGER PRIMARY KEY, asset TEXT NOT NULL, cause TEXT NOT NULL,
-    from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, missing INTEGER NOT NULL, note TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS ledger_by_asset ON ledger (asset, cause, note);
-"""
+from collector.spool.tables import TABLES
 
 
 class Spool:
-    """An open spool file and its parts: `log`, `series`, `states`, `dead`, `ledger`."""
+    """An open spool file and its parts: `log`, `series`, `states`, `dead`, `ledger`, `damage`, `history`."""
 
-    def __init__(self, path: Path, connection: SpoolConnection) -> None:
+    def __init__(self, path: Path, connection: SpoolConnection, opening: OpenSpool) -> None:
         self.path = path
         self._connection = connection
-        self.series = SeriesCatalog(connection)
-        self.log = Log(connection, path)
-        self.states = ShardStates(connection)
-        self.dead = DeadLetters(connection)
-        self.ledger = Ledger(connection)
+        self._opening = opening
+        self._standing = Standing(connection)
+        self.series = SeriesCatalog(connection, self._standing)
+        self.ledger = Ledger(connection, self._standing)
+        self.damage = Damage(connection, self._standing, self.ledger)
+        self.log = Log(connection, self._standing, self.damage)
+        self.states = ShardStates(connection, self._standing)
+        self.dead = DeadLetters(connection, self._standing)
         self.history = History(connection)
 
     @classmethod
     def open(cls, path: Path, *, max_mb: float | None = None) -> Spool:
-        """Opens or creates the file. Raises SpoolError where that cannot be done."""
+        """Opens or creates the file, mended where it is damaged. Raises SpoolError where that cannot be done."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,16 +56,19 @@ class Spool:
         folder_writable = os.access(path.parent, os.W_OK)
         if not folder_writable or (path.exists() and not os.access(path, os.W_OK)):
             raise SpoolError(f"spool {path} cannot be written: give this user write access to {path.parent}")
-        connection = connect(path, max_mb)
+        if path.is_dir():
+            raise SpoolError(f"spool {path} is a folder: name a file in [spool] path, or move the folder away")
+        opening = OpenSpool(path)
         try:
-            _lay_out(connection)
-        except SpoolError:
-            connection.close()
+            return cls(path, _connected(path, max_mb, opening), opening)
+        except BaseException:
+            opening.close()
             raise
-        return cls(path, connection)
 
     def close(self) -> None:
+        self._standing.close()
         self._connection.close()
+        self._opening.close()
 
     def __enter__(self) -> Spool:
         return self
@@ -97,15 +78,24 @@ class Spool:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside become durable together, or none does. Raises SpoolFull or SpoolError."""
+        """All writes inside become durable together, or none does. Raises SpoolFull or SpoolError.
+
+        Damage that this connection has met since its last transaction is booked with it.
+        """
+        self._connection.heed()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._standing.begin()
             yield
+            self.log.append(gap_frames(self.damage.book()))
+            self._standing.write()
             self._connection.execute("COMMIT")
-            self.series.saved()
         except BaseException:
             self._roll_back()
             raise
+        self._standing.committed()
+        self.damage.booked()
+        self.series.saved()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -119,6 +109,7 @@ class Spool:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._standing.rolled_back()
         self.series.forget_unsaved()
 
     def grow_no_more(self) -> None:
@@ -135,11 +126,11 @@ class Spool:
 
     def remember(self, name: str, body: bytes) -> None:
         """Keeps a small memory (a format's, a source's) under a name; call inside a transaction."""
-        self._connection.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", (name, body))
+        self._connection.execute(TABLES["memory"].upsert(), self._standing.sealed("memory", name, body))
 
     def recall(self, name: str) -> bytes:
-        row = self._connection.execute("SELECT body FROM memory WHERE name = ?", (name,)).fetchone()
-        return bytes(row[0]) if row else b""
+        found = self._standing.rows("memory", "name = ?", (name,))
+        return bytes(found[0][1]) if found else b""
 
     def size_bytes(self) -> int:
         """Bytes in use inside the file (free pages not counted)."""
@@ -147,22 +138,15 @@ class Spool:
         return int(pages - free) * PAGE_BYTES
 
 
-def _lay_out(connection: SpoolConnection) -> None:
-    """Makes the tables of a new file. Raises SpoolError for a file of another version."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, SCHEMA_VERSION):
-        raise SpoolError(
-            f"spool {connection.path} was written by another version (schema {version}, this one reads "
-            f"{SCHEMA_VERSION}): move the file away or install the version that wrote it"
-        )
-    if version == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in (_SCHEMA + HISTORY_SCHEMA).split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    elif not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'history_last'").fetchone():
-        connection.execute("BEGIN IMMEDIATE")  # a file from before there was history
-        for statement in HISTORY_SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute("COMMIT")
+def _connected(path: Path, max_mb: float | None, opening: OpenSpool) -> SpoolConnection:
+    """A connection to a sound file of this version, which is shared from now on."""
+    if opening.is_alone(must=repair.is_suspect(path)):
+        repair.make_sound(path)
+    opening.share()
+    connection = connect(path, max_mb)
+    try:
+        lay_out(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -124,7 +124,9 @@ def test_arbitrary_bytes_raise_nothing_but_damaged_frame(kind: int, blob: bytes)
 
 
 def test_the_sentence_names_the_place_and_the_remedy() -> None:
-    with pytest.raises(DamagedFrame, match=r"spool\.sqlite offset 7: .* damaged .*: check the disk and move the spool"):
+    with pytest.raises(
+        DamagedFrame, match=r"spool\.sqlite offset 7: .* damaged .*: it is left out and booked; check the disk"
+    ):
         unpack(FrameKind.BATCH, b"junk", where="spool.sqlite offset 7")
 
 

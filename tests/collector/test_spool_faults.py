@@ -11,11 +11,7 @@ from pathlib import Path
 import pytest
 
 from collector.readings import Equipment, Kind, Series
-from collector.spool.frames import (
-    DamagedFrame,
-    Record,
-    record_frame,
-)
+from collector.spool.frames import Record, record_frame
 from collector.spool.spool import Spool, SpoolError, SpoolFull
 from tests.collector.spools import LINE, append, readings
 
@@ -59,7 +55,7 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_in_place_of_the_file_is_named(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(SpoolError, match=f"spool {path} cannot be written .*: give this user write access"):
+    with pytest.raises(SpoolError, match=rf"spool {path} is a folder: name a file in \[spool\] path"):
         Spool.open(path)
 
 
@@ -97,40 +93,34 @@ def _open_as_a_plain_user(path: Path, send: multiprocessing.connection.Connectio
         send.send(str(error))
 
 
-def test_a_file_that_is_no_spool_is_named(path: Path) -> None:
+@pytest.mark.parametrize("times", [1, 100, 1000])
+def test_a_file_that_is_no_spool_is_named_and_left_as_it_is(path: Path, times: int) -> None:
     path.parent.mkdir()
-    path.write_bytes(b"these are not the bytes of a database" * 100)
-    with pytest.raises(SpoolError, match=rf"spool {path} is not a sound spool file .*: move it away"):
+    path.write_bytes(b"these are not the bytes of a database" * times)
+    with pytest.raises(SpoolError, match=rf"spool {path} is not a sound spool file .*: move it away, or name another"):
         Spool.open(path)
+    assert path.read_bytes() == b"these are not the bytes of a database" * times
 
 
-def test_a_damaged_page_is_named_when_it_is_read(path: Path) -> None:
-    with Spool.open(path) as spool:
-        append(spool, *(readings(i) for i in range(1, 2001)))
-    raw = bytearray(path.read_bytes())
-    raw[3 * 4096 :] = b"\xa5" * (len(raw) - 3 * 4096)
-    path.write_bytes(raw)
-    with (
-        pytest.raises(SpoolError, match=rf"spool {path} is not a sound spool file .*: move it away"),
-        Spool.open(path) as spool,
-    ):
-        spool.log.read(0, 10_000)
-
-
-def test_a_damaged_frame_is_named_by_file_and_offset(spool: Spool, path: Path) -> None:
-    append(spool, readings(1), readings(2))
-    with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE log SET body = x'0102' WHERE offset = 2")
-    assert len(spool.log.read(0, 1)) == 1
-    with pytest.raises(DamagedFrame, match=f"{path} offset 2: "):
-        spool.log.read(1, 1)
-
-
-def test_a_file_of_another_version_is_named(spool: Spool, path: Path) -> None:
+def test_a_file_of_a_newer_version_is_named_and_left_as_it_is(spool: Spool, path: Path) -> None:
+    spool.close()
     with sqlite3.connect(path) as raw:
         raw.execute("PRAGMA user_version = 99")
-    with pytest.raises(SpoolError, match=r"another version \(schema 99, this one reads 1\): move the file away"):
+    raw.close()
+    before = path.read_bytes()
+    with pytest.raises(SpoolError, match=r"a newer version \(schema 99, this one reads 2\): install the version"):
         Spool.open(path)
+    assert path.read_bytes() == before
+
+
+def test_a_spool_that_was_moved_away_is_not_missed(path: Path) -> None:
+    with Spool.open(path) as spool:
+        append(spool, readings(1), readings(2))
+    path.rename(path.with_name("moved.sqlite"))
+    with Spool.open(path) as spool:
+        assert (spool.log.end(), spool.ledger.read()) == (0, [])
+    with Spool.open(path.with_name("moved.sqlite")) as spool:
+        assert (spool.log.end(), spool.ledger.read()) == (2, [])
 
 
 def test_a_busy_spool_is_named(spool: Spool, path: Path) -> None:
