@@ -12,16 +12,17 @@ is broken. A message that the broker delivered twice was received twice; its rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from collector.lanes import Lanes, Pace
 from collector.pump import reader_of
 from collector.spool import tally
-from collector.spool.ledger import Cause, Gap
+from collector.spool.ledger import EVERYWHERE, Cause, Gap
 from collector.spool.spool import Spool
 
+_KEPT_BEFORE = (Cause.EVICTED, Cause.DAMAGED)
 _EVERYTHING = 2**31
 
 
@@ -65,7 +66,8 @@ def books_of(spool: Spool, stores: Sequence[str]) -> Books:
         gaps = spool.ledger.read(_EVERYTHING)
         letters = spool.dead.read(_EVERYTHING)
         kept = sum(letter.times for letter in letters if not letter.topic.startswith(reader_of("")))
-        dropped = _dropped(gaps, "dead letters")
+        dropped = _dropped(gaps, {"dead letters"})
+        lost = _dropped(gaps, {*spool.log.shards(), EVERYWHERE})
         return Books(
             messages_received=taken.messages,
             messages_read=taken.messages - taken.dead_lettered,
@@ -75,7 +77,7 @@ def books_of(spool: Spool, stores: Sequence[str]) -> Books:
             dead_dropped=dropped,
             dead_unaccounted=_beyond(taken.dead_lettered - kept - taken.replayed_messages, dropped),
             readings=taken.readings,
-            stores=[_store(spool, name, taken.readings, _dropped(gaps, "spool")) for name in stores],
+            stores=[_store(spool, name, taken.readings, lost) for name in stores],
             missing=_missing(gaps),
         )
 
@@ -104,8 +106,9 @@ def _beyond(gone: int, booked: int) -> int:
     return min(gone, 0) or max(0, gone - booked)
 
 
-def _dropped(gaps: Sequence[Gap], asset: str) -> int:
-    return sum(gap.missing for gap in gaps if gap.asset == asset)
+def _dropped(gaps: Sequence[Gap], assets: Collection[str]) -> int:
+    """How much of these assets was kept and is no longer."""
+    return sum(gap.missing for gap in gaps if gap.asset in assets and gap.cause in _KEPT_BEFORE)
 
 
 def _missing(gaps: Sequence[Gap]) -> dict[str, int]:

@@ -95,8 +95,8 @@ def test_a_full_disk_costs_the_oldest_readings_and_no_alert_and_is_said(small_di
             spool.log.enrol(["sink:store"], among="sink:")
             spool.log.say("site/line", "alert|a", said)
         writing = appender(spool, counters)
-        (small_disk / "somebody else's").write_bytes(bytes(1_500_000))
-        source = Listed([f"{i} {i * 0.37}".encode() for i in range(30_000)], stop, group=20)
+        (small_disk / "somebody else's").write_bytes(bytes(2_200_000))
+        source = Listed([f"{i} {i * 0.37}".encode() for i in range(30_000)], stop, group=4)
         ingest(source, decoder(), writing, stop)
         assert source.acknowledged == 30_000
         assert set(lost(spool)) == {("site/line", Cause.EVICTED)}
@@ -106,7 +106,7 @@ def test_a_full_disk_costs_the_oldest_readings_and_no_alert_and_is_said(small_di
         full_bytes = spool.size_bytes()
         (small_disk / "somebody else's").unlink()
         stop = Event()
-        source = Listed([f"{i} {i * 0.37}".encode() for i in range(30_000, 60_000)], stop, group=20)
+        source = Listed([f"{i} {i * 0.37}".encode() for i in range(30_000, 60_000)], stop, group=4)
         ingest(source, decoder(), writing, stop)
         assert spool.size_bytes() > full_bytes, "with room on the disk again it grows again"
         assert sum(map(len, batches(spool))) + spool.ledger.total(Cause.EVICTED) == 60_000
