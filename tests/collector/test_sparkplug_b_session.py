@@ -98,7 +98,7 @@ def test_a_restart_anywhere_in_the_capture_changes_nothing() -> None:
 def test_a_gap_names_what_was_due_and_what_came() -> None:
     gaps, _, _ = heard(fresh(), [data(seq=4, at_s=10), data(seq=6, at_s=20)])
     assert gaps == [
-        Gap("g/n", Cause.SEQ_GAP, (START_S + 10) * 10**9, (START_S + 20) * 10**9, 1, "seq 5 was due, 6 came")
+        Gap("g/n", Cause.SEQ_GAP, (START_S + 10) * 10**9, (START_S + 20) * 10**9, 1, "seq 5 was due, 6 came", "g/n")
     ]
 
 
