@@ -76,6 +76,8 @@ class _Wire(msgspec.Struct, frozen=True, array_like=True):
     gaps: tuple[tuple[int, Gap], ...]
 
 
+_LARGEST = 2**62  # of offsets, counts and instants (ns): what a spool can hold, with room to add
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
 
@@ -165,9 +167,17 @@ def _checked(wire: _Wire) -> Bundle:
         raise ValueError("its offsets do not rise")
     if n and not 0 <= int(batch.series.min()) <= int(batch.series.max()) < len(wire.series):
         raise ValueError("a reading has no series")
+    if not (wire.through <= _LARGEST and 0 <= wire.settled <= _LARGEST):
+        raise ValueError("its offsets are beyond any log")
+    if not all(_is_bookable(gap) for _, gap in wire.gaps):
+        raise ValueError("a gap of it has a time or a number that nobody can book")
     return Bundle(
         wire.origin, wire.log, wire.after, wire.through, wire.settled, wire.entries, wire.series, batch, wire.gaps
     )
+
+
+def _is_bookable(gap: Gap) -> bool:
+    return 0 <= gap.missing <= _LARGEST and -_LARGEST <= gap.from_ns <= gap.to_ns <= _LARGEST
 
 
 def _shuffled(column: NDArray[Any], dtype: str, as_differences: bool) -> bytes:

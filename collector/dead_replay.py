@@ -18,6 +18,7 @@ from collector.spool.tally import count_replayed
 
 SINK = "sink:"  # letters of this topic are rows a store refused, not messages
 _AT_ONCE = 500
+_SAYS_NOTHING = "it can be read now, and holds no reading that is not known already"
 
 
 class Revived(NamedTuple):
@@ -38,26 +39,29 @@ def replay_dead(spool: Spool, decoder: Decoder, topic: str = "") -> Revived:
     nothing about the present.
     """
     memory, after, sum_ = spool.recall(MEMORY), 0, Revived()
-    while letters := spool.dead.after(after, _AT_ONCE):
+    while True:
+        with spool.transaction():  # letters are read inside: the collector may count up or evict one meanwhile
+            letters = spool.dead.after(after, _AT_ONCE)
+            chosen = [(id_, one) for id_, one in letters if not one.topic.startswith(SINK) and topic in ("", one.topic)]
+            decoder.restore(memory)
+            sum_ = sum_.plus(_replay(spool, decoder, chosen))
+        if not letters:
+            return sum_
         after = letters[-1][0]
-        chosen = [(id_, one) for id_, one in letters if not one.topic.startswith(SINK) and topic in ("", one.topic)]
-        decoder.restore(memory)
-        sum_ = sum_.plus(_replay(spool, decoder, chosen))
-    return sum_
 
 
 def _replay(spool: Spool, decoder: Decoder, letters: Sequence[tuple[int, DeadLetter]]) -> Revived:
-    """One portion in one transaction; a letter is known by its topic and payload."""
-    intake = decoder.decode([Message(one.topic, one.payload, one.received_ns) for _, one in letters])
-    reasons = {(dead.topic, dead.payload): dead.reason for dead in intake.dead}
-    with spool.transaction():
-        for id_, letter in letters:
-            reason = reasons.get((letter.topic, letter.payload))
-            if reason is None:
-                spool.dead.remove(id_)
-            else:
-                spool.dead.amend(id_, reason)
+    """One portion, inside a transaction. A letter that can be read but gives nothing stays: it may be the only copy."""
+    read: list[DeadLetter] = []
+    readings = 0
+    for id_, letter in letters:
+        intake = decoder.decode([Message(letter.topic, letter.payload, letter.received_ns)])
+        if intake.dead or not intake.lots:
+            spool.dead.amend(id_, intake.dead[0].reason if intake.dead else _SAYS_NOTHING)
+            continue
         spool.log.append(intake.frames(spool.series))
-        read = [one for _, one in letters if (one.topic, one.payload) not in reasons]
-        count_replayed(spool, read, len(intake))
-    return Revived(len(letters) - len(reasons), len(intake), len(reasons))
+        spool.dead.remove(id_)
+        read.append(letter)
+        readings += len(intake)
+    count_replayed(spool, read, readings)
+    return Revived(len(read), readings, len(letters) - len(read))

@@ -19,6 +19,7 @@ from collector.spool.spool import Spool
 
 PARCEL_ROWS = 20_000  # a parcel is closed when it holds as many
 _FRAMES_AT_ONCE = 16
+_BACKLOG, _MEMORY = ":backlog", "backlog"
 _BACKLOG_FRAMES = 1_000  # a live lane further behind than this leaves the rest to the backlog
 
 
@@ -139,7 +140,7 @@ class Lanes:
 
     @property
     def _memory(self) -> str:
-        return f"backlog {self._reader}"
+        return f"{_MEMORY} {self._reader}"
 
 
 def rows_in(frames: Sequence[Frame]) -> int:
@@ -147,9 +148,19 @@ def rows_in(frames: Sequence[Frame]) -> int:
     return sum(len(frame.body) if isinstance(frame.body, Batch) else 1 for frame in frames)
 
 
+def enrol(spool: Spool, readers: Sequence[str]) -> None:
+    """Makes retention wait for these stores and their backlogs, and forgets all others; inside a transaction."""
+    known = [reader_ for reader_ in spool.log.readers("sink:") if not reader_.endswith(_BACKLOG)]
+    for gone in set(known) - set(readers):
+        spool.forget(f"{_MEMORY} {gone}")
+        spool.forget(f"tally {gone}")
+    backlogs = [backlog_reader(one) for one in readers if Lanes(spool, one, Pace(), 0.0).behind()]
+    spool.log.enrol([*readers, *backlogs], among="sink:")
+
+
 def backlog_reader(reader: str) -> str:
     """The name of the cursor behind which retention keeps a reader's backlog."""
-    return f"{reader}:backlog"
+    return reader + _BACKLOG
 
 
 class Tokens:

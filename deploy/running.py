@@ -17,7 +17,7 @@ from collector.health import Counters
 from collector.historian import EVERY_S as HISTORY_EVERY_S
 from collector.historian import READER as HISTORY_READER
 from collector.historian import Historian
-from collector.lanes import backlog_reader
+from collector.lanes import enrol
 from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
 from collector.readings import NS_PER_S
@@ -67,8 +67,7 @@ def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters
 def _enrol(spool: Spool, site: SiteFile, readers: Sequence[str]) -> None:
     """Whom retention waits for from now on: the stores of site.toml, and the chain only where there is one."""
     with spool.transaction():
-        backlogs = [one for one in map(backlog_reader, readers) if spool.log.cursor(one)]
-        spool.log.enrol([*readers, *backlogs], among="sink:")
+        enrol(spool, readers)
         if site.network is None:
             spool.log.enrol([], among="chain")
 

@@ -10,6 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from collector.spool.connection import SpoolBusy, SpoolError
@@ -46,8 +47,9 @@ class Lock:
 
     def note(self, text: str) -> None:
         """Leaves a word in the file for whoever finds it locked."""
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text.encode(), 0)
+        with suppress(OSError):  # only a hint; a full disk shall stop nobody from starting
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, text.encode(), 0)
 
     def read(self) -> str:
         return os.pread(self._file, 100, 0).decode(errors="replace").strip()

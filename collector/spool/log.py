@@ -39,6 +39,7 @@ class Log:
         self._standing = standing
         self._damage = damage
         self._eviction = Eviction(connection, standing, damage)
+        self._lines = set[str]()  # known to be in the table
 
     def append(self, frames: Iterable[Frame], *, stored_ns: int | None = None) -> int:
         """Adds frames in order, inside the caller's transaction; returns the last offset (0 when there was none).
@@ -49,9 +50,10 @@ class Log:
         if not frames:
             return 0
         self._insert(frames, "", time.time_ns() if stored_ns is None else stored_ns)
-        for shard in {frame.shard for frame in frames if frame.kind is FrameKind.BATCH}:
-            if not self._connection.execute("SELECT 1 FROM line WHERE shard = ?", (shard,)).fetchone():
+        for shard in {frame.shard for frame in frames if frame.kind is FrameKind.BATCH} - self._lines:
+            if not self._standing.rows("line", "shard = ?", (shard,)):
                 self._put("line", shard)
+            self._lines.add(shard)
         ticks = [frame.at_ns for frame in frames if frame.kind is FrameKind.TICK]
         if ticks:
             self._put("clock", 1, ticks[-1])  # a clock that was set back goes on from there
@@ -102,6 +104,10 @@ class Log:
         bodies = [unpack(FrameKind.RECORD, row[3], where=f"{self._connection.path} latest {row[1]}") for row in rows]
         return [body for body in bodies if isinstance(body, Record)]
 
+    def forget_unsaved(self) -> None:
+        """The transaction that may have stored new lines was rolled back."""
+        self._lines.clear()
+
     def end(self) -> int:
         """The offset of the newest frame, 0 when empty."""
         return self._standing.mark.end_offset
@@ -127,6 +133,10 @@ class Log:
     def advance(self, reader: str, offset: int) -> None:
         """Moves a reader's place, inside the caller's transaction."""
         self._put("cursor", reader, offset, self._total_at(offset))
+
+    def readers(self, among: str) -> list[str]:
+        """The readers with a cursor whose names begin with `among`."""
+        return [reader for reader, _, _ in self._standing.rows("cursor") if reader.startswith(among)]
 
     def enrol(self, readers: Sequence[str], *, among: str) -> None:
         """Makes retention wait for these readers from now on, and for no others that begin with `among`."""

@@ -111,6 +111,7 @@ class Spool:
             self._connection.execute("ROLLBACK")
         self._standing.rolled_back()
         self.series.forget_unsaved()
+        self.log.forget_unsaved()
 
     def grow_no_more(self) -> None:
         """Takes the file's present size as its bound: from now on only what is deleted makes room."""
@@ -127,6 +128,10 @@ class Spool:
     def remember(self, name: str, body: bytes) -> None:
         """Keeps a small memory (a format's, a source's) under a name; call inside a transaction."""
         self._connection.execute(TABLES["memory"].upsert(), self._standing.sealed("memory", name, body))
+
+    def forget(self, name: str) -> None:
+        """Forgets what was remembered under a name; call inside a transaction."""
+        self._connection.execute("DELETE FROM memory WHERE name = ?", (name,))
 
     def recall(self, name: str) -> bytes:
         found = self._standing.rows("memory", "name = ?", (name,))

@@ -74,12 +74,12 @@ def count_replayed(spool: Spool, letters: Sequence[DeadLetter], readings: int) -
 
 
 def begin(spool: Spool, reader: str, behind: Sequence[tuple[int, int]]) -> None:
-    """Opens a reader's tally, in a transaction of its own; one that starts from the beginning of the log starts over.
+    """Opens the tally of a reader that has none yet, in a transaction of its own.
 
     `behind`: the stretches of the log it has not been handed beside what follows its cursor, as (after, last).
     """
     cursor = spool.log.cursor(reader)
-    if spool.recall(f"tally {reader}") and cursor:
+    if spool.recall(f"tally {reader}"):
         return
     with spool.snapshot():  # a long log takes seconds to count, and nobody shall wait for it
         waiting = readings_in(spool, [*behind, (cursor, spool.log.end())])

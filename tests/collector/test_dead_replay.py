@@ -71,6 +71,20 @@ def test_only_the_topic_that_was_asked_for(spool: Spool, letters: list[bytes]) -
     assert spool.dead.count() == 1_202
 
 
+def test_a_letter_that_gives_nothing_stays(spool: Spool) -> None:
+    """What a format takes for a repeat may be kept nowhere else."""
+
+    class Silent(Stateless):
+        def decode(self, message: Message) -> Decoded:
+            return Decoded()
+
+    with spool.transaction():
+        spool.dead.add(DeadLetter("tank/1", b"12", "a newer gateway sent it", T0_NS))
+    silent = Decoder([(TopicTemplate("tank/#"), Silent())], WallClock())
+    assert replay_dead(spool, silent) == Revived(still_dead=1)
+    assert [letter.payload for letter in spool.dead.read()] == [b"12"]
+
+
 def test_without_a_mended_mapping_everything_stays(spool: Spool, letters: list[bytes]) -> None:
     assert replay_dead(spool, decoder(b"kg")) == Revived(still_dead=1_201)
     assert values(spool) == []

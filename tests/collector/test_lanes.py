@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector.lanes import Lanes, Pace, Tokens, backlog_reader
+from collector.lanes import Lanes, Pace, Tokens, backlog_reader, enrol
 from collector.spool.frames import Frame, tick_frame
 from collector.spool.spool import Spool
 from tests.collector.spools import append
@@ -79,6 +79,24 @@ def test_retention_waits_for_the_backlog_and_only_as_long_as_there_is_one(spool:
     drained(spool, lanes)
     assert spool.log.delivered(detected=False) == BACKLOG
     assert spool.log.cursor(backlog_reader(READER)) == 0
+
+
+def test_a_restart_keeps_waiting_for_a_backlog_that_begins_with_the_log(spool: Spool) -> None:
+    """A store that was never up: the backlog's cursor stands at 0, as if there were none."""
+    ticks(spool, 0, BACKLOG)
+    Lanes(spool, READER, Pace(), 0.0).next(0.0)
+    with spool.transaction():
+        enrol(spool, [READER])
+    assert spool.log.delivered(detected=False) == 0
+
+
+def test_a_store_that_was_taken_out_and_put_back_gets_everything_once(spool: Spool) -> None:
+    ticks(spool, 0, BACKLOG)
+    Lanes(spool, READER, Pace(), 0.0).next(0.0)
+    for stores in ([], [READER]):
+        with spool.transaction():
+            enrol(spool, stores)
+    assert sorted(drained(spool, Lanes(spool, READER, Pace(), 0.0))) == list(range(BACKLOG))
 
 
 def test_a_backlog_that_was_evicted_ends(spool: Spool) -> None:

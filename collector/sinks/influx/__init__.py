@@ -31,6 +31,8 @@ def build(options: Options, folder: Path) -> Sink:
         token_in(token_file)
     if options.username and not token_file:
         raise ConfigError("`username` needs `token_file`: write that user's password into a file and name it there")
+    if not (options.username.isascii() and options.username.isprintable()):
+        raise ConfigError("`username` holds what HTTP cannot carry: write plain letters, digits and signs")
     if options.write_only and options.retention_d is None:
         raise ConfigError(
             "`write_only` needs `retention_d`: a store that is not read cannot be asked how long it keeps points; "

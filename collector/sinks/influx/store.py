@@ -27,6 +27,7 @@ _REFUSED = (400, 422)
 _TOO_LARGE = 413
 _NOT_ALLOWED = (401, 403)
 _SAID_LENGTH = 300
+_LONGEST_PAUSE_S = 300.0  # whatever a store asks for: its clock, or ours, may be wrong
 
 
 class Answer(NamedTuple):
@@ -174,8 +175,8 @@ def _retry_after_s(error: ApiException) -> float | None:
     """The pause the store asked for, as seconds or as a date; None when it named none that can be read."""
     asked = str(getattr(error, "retry_after", None) or "").strip()
     if asked.isdecimal():
-        return float(asked)
+        return min(float(asked), _LONGEST_PAUSE_S)
     try:
-        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+        return min(max(0.0, parsedate_to_datetime(asked).timestamp() - time.time()), _LONGEST_PAUSE_S)
     except ValueError:
         return None
