@@ -21,7 +21,8 @@ _UNITS = (1, 1_000, 1_000_000)
 _SCALES = tuple(10.0**places for places in range(7))
 _UNSIGNED: dict[int, np.dtype[Any]] = {width: np.dtype(f"<u{width}") for width in (1, 2, 4, 8)}
 _DECIMAL, _FLOAT32, _FLOAT64 = 0x10, 0x20, 0x21  # codings of values; below 0x10: an index of _UNITS
-_SAMPLE = 8
+_SAMPLE = 3
+_WIDTHS = (0, 1, 2, 4, 4, 8, 8, 8, 8)  # bytes a value, by the bytes that the largest needs
 _WIDEST = 2**63  # of a spread that int64 holds
 _LARGEST = 2.0**52  # beyond it a float64 has no room for decimals
 
@@ -34,7 +35,7 @@ def pack(batch: Batch) -> bytes:
     parts += _packed_ints(batch.series)
     parts += _packed_ints(batch.at_ns, units=_UNITS)
     parts += _packed_values(batch.value)
-    parts += _packed_ints(batch.quality)
+    parts += _packed_bytes(batch.quality)
     parts += _packed_ints(batch.received_ns, units=_UNITS)
     return b"".join(parts)
 
@@ -64,8 +65,14 @@ def _packed_ints(column: NDArray[np.integer[Any]], units: tuple[int, ...] = (1,)
     if unit:
         distance //= units[unit]
         spread //= units[unit]
-    width = next(width for width in _UNSIGNED if spread < 1 << 8 * width)
+    width = _WIDTHS[(spread.bit_length() + 7) // 8]
     return [_HEAD.pack(coding or unit, width, smallest), distance.astype(_UNSIGNED[width]).tobytes()]
+
+
+def _packed_bytes(column: NDArray[np.uint8]) -> list[bytes]:
+    raw = column.tobytes()
+    is_one = raw.count(raw[:1]) == len(raw)  # of the quality of a batch that is the rule
+    return [_HEAD.pack(0, 0, raw[0] if raw else 0)] if is_one else _packed_ints(column)
 
 
 def _coarsest(distance: Ints, units: tuple[int, ...]) -> int:
@@ -99,10 +106,8 @@ def _decimal_places(sample: list[float]) -> int | None:
 
 def _as_whole(column: NDArray[np.float64], scale: float) -> Ints | None:
     """The column in units of its last decimal, None where that would change a bit of it."""
-    scaled = np.rint(column * scale)
-    if not np.maximum.reduce(np.abs(scaled), initial=0.0) < _LARGEST:
-        return None
-    whole = scaled.astype(np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = np.rint(column * scale).astype(np.int64)
     return whole if (whole / scale).tobytes() == column.tobytes() else None
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.errors import AndonError
 from collector.readings import Batch, Quality
@@ -99,7 +100,7 @@ class DamagedFrame(AndonError):
 
 def batch_frame(shard: str, batch: Batch) -> Frame:
     """A frame stands at its latest reading; a time that cannot be right counts as that of its receipt."""
-    return Frame(shard, FrameKind.BATCH, stretch_ns(batch)[1], batch)
+    return Frame(shard, FrameKind.BATCH, int(np.maximum.reduce(_times(batch))), batch)
 
 
 def tick_frame(at_ns: int) -> Frame:
@@ -126,9 +127,14 @@ _decoder: msgspec.msgpack.Decoder[_Said] = msgspec.msgpack.Decoder(_Said)
 
 def stretch_ns(batch: Batch) -> tuple[int, int]:
     """From when to when a batch's readings are; a time that cannot be right says nothing about when, receipt does."""
-    wrong = batch.quality == Quality.CLOCK
-    at_ns = np.where(wrong, batch.received_ns, batch.at_ns) if wrong.any() else batch.at_ns
+    at_ns = _times(batch)
     return int(np.minimum.reduce(at_ns)), int(np.maximum.reduce(at_ns))
+
+
+def _times(batch: Batch) -> NDArray[np.int64]:
+    if Quality.CLOCK not in batch.quality.tobytes():
+        return batch.at_ns
+    return np.where(batch.quality == Quality.CLOCK, batch.received_ns, batch.at_ns)
 
 
 def readings_in(body: Body) -> int:

@@ -2,14 +2,13 @@
 
 `end` and `gone` are an offset of the log and the running total of readings up to it: everything past `gone` and up to
 `end` must be in the log, so what is not is lost, to the reading. The witness (`spool.sqlite.end`) is written after each
-commit, without sync: it tells what a truncated file no longer knows to have been acknowledged. It may be one commit
-behind (a kill between commit and witness), never ahead.
+commit, without sync: it tells what a truncated file no longer knows to have been acknowledged. It may be a commit
+behind (a kill between the two), never ahead.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import struct
@@ -116,17 +115,11 @@ class Witness:
         self._file: int | None = None
 
     def write(self, mark: Mark) -> None:
-        """Keeps a mark unless a later one is there already (several processes commit)."""
+        """Keeps a mark. Of two that commit at once the former may come last: one commit behind, until the next."""
         with contextlib.suppress(OSError):  # a disk that takes no writes; it is only a witness, and stays behind then
             if self._file is None:
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                before = _decoded(os.pread(self._file, _WITNESS.size, 0))
-                if before is None or before.spool_id != mark.spool_id or before.stamp < mark.stamp:
-                    os.pwrite(self._file, _WITNESS.pack(*mark, seal_of(_SEALED_AS, mark)), 0)
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+            os.pwrite(self._file, _WITNESS.pack(*mark, seal_of(_SEALED_AS, mark)), 0)
 
     def read(self) -> Mark | None:
         """The mark, None where there is no sound witness."""

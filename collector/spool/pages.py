@@ -16,7 +16,7 @@ from collector.spool.connection import PAGE_BYTES
 LEAF_TABLE, LEAF_INDEX, INNER_INDEX = 0x0D, 0x0A, 0x02
 _HEADER_BYTES = {LEAF_TABLE: 8, LEAF_INDEX: 8, INNER_INDEX: 12}
 _FILE_HEADER_BYTES = 100  # before the b-tree of page 1
-_INT_BYTES = (0, 1, 2, 3, 4, 6, 8)
+_WIDTHS = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)  # bytes of a column by its serial type; from 12 on they are counted
 _MOST_BYTES = 1 << 30
 _PAGE = struct.Struct(">BHHHB")
 _POINTER = struct.Struct(">H")
@@ -47,32 +47,44 @@ def overflow(page: bytes) -> tuple[int, bytes]:
 
 def columns(payload: bytes) -> tuple[Any, ...]:
     """A record's columns, as many as the payload holds whole. Raises ValueError where it is no record."""
-    header_bytes, at = _varint(payload, 0)
-    if not 0 < header_bytes <= len(payload):
-        raise ValueError("no record")
-    found, body = [], header_bytes
-    while at < header_bytes:
-        code, at = _varint(payload, at)
-        width = _width(code)
-        if body + width > len(payload):
+    codes, at = _codes(payload)
+    found, size = [], len(payload)
+    for code in codes:
+        width = _WIDTHS[code] if code < 12 else (code - 12) >> 1
+        if at + width > size:
             break
-        found.append(_value(code, payload[body : body + width]))
-        body += width
+        found.append(_value(code, payload[at : at + width]))
+        at += width
     return tuple(found)
 
 
 def last_column(payload: bytes) -> bytes:
     """The last column of a whole record, a blob. Raises ValueError where it is none."""
-    header_bytes, at = _varint(payload, 0)
-    code, body = -1, header_bytes
-    widths = [0]
-    while at < header_bytes:
-        code, at = _varint(payload, at)
-        widths.append(_width(code))
-    begin = body + sum(widths[:-1])
-    if code < 12 or code % 2 or begin + widths[-1] != len(payload):
+    codes, at = _codes(payload)
+    if not codes or codes[-1] < 12 or codes[-1] % 2:
         raise ValueError("the record ends otherwise")
+    begin = at + sum(_WIDTHS[code] if code < 12 else (code - 12) >> 1 for code in codes[:-1])
+    if begin + (codes[-1] - 12) // 2 != len(payload):
+        raise ValueError("the record is cut short")
     return payload[begin:]
+
+
+def _codes(payload: bytes) -> tuple[list[int], int]:
+    """The serial types of a record's columns, and where the first column begins."""
+    header_bytes, at = _varint(payload, 0)
+    if not 0 < header_bytes <= len(payload):
+        raise ValueError("no record")
+    codes = []
+    while at < header_bytes:
+        code = payload[at]  # most are of one byte
+        if code < 0x80:
+            at += 1
+        else:
+            code, at = _varint(payload, at)
+        if code < 0 or code in (10, 11):
+            raise ValueError(f"no such type: {code}")
+        codes.append(code)
+    return codes, header_bytes
 
 
 def _cells(page: bytes, begin: int, kind: int, count: int, content: int) -> Iterator[Cell]:
@@ -137,14 +149,6 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
         raise ValueError("cut short")
     value = value << 8 | raw[at + 8]
     return value - (1 << 64) if value >> 63 else value, at + 9
-
-
-def _width(code: int) -> int:
-    if code < 0 or code in (10, 11):
-        raise ValueError(f"no such type: {code}")
-    if code >= 12:
-        return (code - 12) // 2
-    return 8 if code == 7 else _INT_BYTES[code] if code < 7 else 0
 
 
 def _value(code: int, raw: bytes) -> Any:

@@ -37,7 +37,7 @@ from collector.spool.wal import Wal
 
 log = logging.getLogger(__name__)
 
-WHOLE_BYTES = 16_000_000  # a file up to this size is looked through at every start
+WHOLE_BYTES = 8_000_000  # a file up to this size is looked through at every start
 _TAIL_FRAMES = 256
 _MAGIC = b"SQLite format 3\0"
 _VERSION_AT = slice(60, 64)
@@ -88,6 +88,11 @@ def fault_of(path: Path, *, whole: bool = False) -> str:
 def kept_path(path: Path) -> Path:
     """Where the file is that was replaced last."""
     return path.with_name(path.name + ".kept")
+
+
+def discard_kept(path: Path) -> None:
+    """Gives up the file that was replaced last."""
+    _remove(kept_path(path))
 
 
 def _raw_fault(path: Path, witness: Mark | None) -> str:

@@ -20,6 +20,7 @@ from collector.spool.connection import WAL_BYTES, SpoolBusy, SpoolUnwritable
 from collector.spool.damage import NOTE
 from collector.spool.eviction import Evicted
 from collector.spool.ledger import EVERYWHERE, Cause, Gap
+from collector.spool.repair import discard_kept
 from collector.spool.spool import Spool, SpoolFull
 
 _AT_ONCE = 500
@@ -94,8 +95,12 @@ class Retention:
             path.unlink(missing_ok=True)
 
     def give_up_reserve(self, spool: Spool) -> None:
-        """Uses the room set aside, and lets the spool grow no more until there is some to set aside again."""
+        """Uses the room set aside, and lets the spool grow no more until there is some to set aside again.
+
+        A damaged file that was replaced, and only kept to be looked at, goes with it.
+        """
         _reserve(spool.path).unlink(missing_ok=True)
+        discard_kept(spool.path)
         spool.grow_no_more()
 
     @property
