@@ -36,6 +36,12 @@ PROCESSES = ("collector", "detection", "chain")
 LEVEL = Series(Equipment("iot1", "teaching_factory", line="bottling"), "level")
 
 
+@pytest.fixture(autouse=True)
+def present(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test is now: the command asks the wall, however long ago this file was loaded."""
+    monkeypatch.setattr(f"{__name__}.NOW_NS", time.time_ns())
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> SiteFile:
     shutil.copy(SITES / "teaching_factory" / "site.toml", tmp_path)
