@@ -14,7 +14,7 @@ from collector.pump import MEMORY
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
 from collector.spool.spool import Spool
-from collector.spool.tally import count_replayed
+from collector.tally import count_replayed
 
 SINK = "sink:"  # letters of this topic are rows a store refused, not messages
 _AT_ONCE = 500

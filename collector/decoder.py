@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from collector import formats
-from collector.clock import Clock
-from collector.clocks import ClockWatch, watch_for
+from collector.clocks.clock import Clock
+from collector.clocks.watch import ClockWatch, watch_for
 from collector.config import ClockSettings, ConfigError, Document, Site, Subscription
 from collector.folder import find
 from collector.formats.format import BadPayload, Format, KnowsPlaces, ReadsWhole

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.readings import NS_PER_S, Batch
 from collector.spool.frames import FrameKind
+from collector.spool.history.tidying import Tidied
 from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
 from collector.spool.state import Fenced
-from collector.spool.tidying import Tidied
 
 READER = "history"
 EVERY_S = 5.0  # how often a historian that has caught up looks again; the most that history is behind

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import TypeVar
 
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.spool.connection import PASSING
 
 T = TypeVar("T")

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from functools import partial
 from threading import Event
 
-from collector.clock import Clock
+from collector.clocks.clock import Clock
 from collector.config import Site
 from collector.decoder import Decoder
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.intake import Columns, Intake
 from collector.lanes import Lanes, Pace, rows_in
 from collector.patience import patiently
 from collector.readings import NS_PER_S, Readings
+from collector.retention import Retention
 from collector.rows import RowEncoder
 from collector.sinks.sink import Parcel, Sink, SinkRejected, SinkUnavailable
 from collector.sources.source import Source
@@ -24,9 +25,8 @@ from collector.spool.dead import DeadLetter
 from collector.spool.frames import Frame, gap_frames, tick_frame
 from collector.spool.ledger import Cause
 from collector.spool.log_name import name_of
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool, SpoolFull
-from collector.spool.tally import begin, count_passed, count_taken
+from collector.tally import begin, count_passed, count_taken
 
 GROUP_MESSAGES = 1000
 GROUP_WAIT_S = 0.2

@@ -1,6 +1,6 @@
 """The books of a spool: whether everything that was taken in is somewhere.
 
-Input: a spool, its tally (`collector.spool.tally`), its log, dead letters and ledger. Output: `Books`. Two balances
+Input: a spool, its tally (`collector.tally`), its log, dead letters and ledger. Output: `Books`. Two balances
 hold, whatever was killed meanwhile:
 
 - messages received = messages read + dead letters (kept, replayed, or dropped from a full spool)
@@ -16,9 +16,9 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from collector import tally
 from collector.lanes import Lanes, Pace
 from collector.pump import reader_of
-from collector.spool import tally
 from collector.spool.ledger import EVERYWHERE, Cause, Gap
 from collector.spool.spool import Spool
 

@@ -72,7 +72,7 @@ def demo(
 @app.command()
 def collect(site: SitePath, spool: SpoolOption = None) -> None:
     """Collects from the site's broker into the spool and on to its stores, until Ctrl-C or SIGTERM."""
-    from collector.health import Counters
+    from collector.health.counters import Counters
     from collector.pump import remembered_clock_ns
     from deploy.running import start_collector
     from deploy.site import load_site
@@ -91,7 +91,7 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
 @app.command()
 def detect(site: SitePath, spool: SpoolOption = None) -> None:
     """Runs the detectors and the alerts' lives over the spool, until Ctrl-C or SIGTERM."""
-    from collector.health import Counters
+    from collector.health.counters import Counters
     from deploy.running import start_detection
     from deploy.site import load_site
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector.clock import PlantClock
+from collector.clocks.clock import PlantClock
 from collector.config import BrokerSettings
 from collector.errors import AndonError
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.readings import NS_PER_S
 from collector.sources.recording import Published, read_recording
 from collector.sources.simulated import Plant

@@ -9,9 +9,9 @@ from threading import Event
 
 import msgspec
 
-from collector.clock import MessageClock
+from collector.clocks.clock import MessageClock
 from collector.decoder import Decoder
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources.mqtt import MqttSource
 from collector.sources.recording import Published, read_recording, recording_line
 from collector.sources.source import Message

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from collector.clock import Clock
-from collector.health import Counters, report
-from collector.health_server import HealthServer
+from collector.clocks.clock import Clock
+from collector.health.counters import Counters, report
+from collector.health.server import HealthServer
+from collector.health.survey import keep_surveying
 from collector.spool.spool import Spool
-from collector.survey import keep_surveying
 from deploy.jobs import Jobs
 from deploy.site import SiteFile
 

@@ -15,7 +15,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collector.clock import PlantClock
+from collector.clocks.clock import PlantClock
 from collector.config import BrokerSettings
 from collector.errors import AndonError
 from collector.readings import NS_PER_S

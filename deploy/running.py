@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
 
-from collector.clock import Clock, WallClock
-from collector.health import Counters
+from collector.clocks.clock import Clock, WallClock
+from collector.health.counters import Counters
 from collector.historian import EVERY_S as HISTORY_EVERY_S
 from collector.historian import READER as HISTORY_READER
 from collector.historian import Historian
@@ -21,8 +21,8 @@ from collector.lanes import enrol
 from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
 from collector.readings import NS_PER_S
+from collector.retention import Retention
 from collector.spool.claim import CollectorClaim
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.jobs import Jobs
 from deploy.own_health import reporting, start_health, start_survey

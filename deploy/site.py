@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from collector import sinks
-from collector.clock import Clock, MessageClock, WallClock
+from collector.clocks.clock import Clock, MessageClock, WallClock
 from collector.config import (
     BrokerSettings,
     ClockSettings,
@@ -30,7 +30,7 @@ from collector.config import (
 from collector.config import SinkSettings as SinkSection
 from collector.decoder import Decoder, decoder_of
 from collector.folder import find
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.lanes import Pace
 from collector.sinks.sink import Sink
 from collector.sources.brokers import brokers_of, readings_of, source_of

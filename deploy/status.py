@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from collector.gateway_clock import spoken
+from collector.clocks.gateway_clock import spoken
+from collector.health.survey import line_behind, room, sink_behind
 from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
-from collector.survey import line_behind, room, sink_behind
 from deploy.alerts import alerts_in
 from deploy.own_readings import OwnReadings
 from deploy.site import SiteFile

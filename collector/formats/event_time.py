@@ -1,7 +1,7 @@
 """When a payload says something happened: one value of it -> UTC event time in ns, or the reason it cannot be read.
 
-Every format whose payloads carry their own time reads it here, so the same mistake is refused in the same words. A
-time that merely cannot be right is read all the same: a device's clock is judged later, by `collector.clocks`. Refused
+Every format whose payloads carry their own time reads it here, so the same mistake is refused in the same words. A time
+that merely cannot be right is read all the same: a device's clock is judged later, by `collector.clocks.watch`. Refused
 is what fits another unit, for then the mapping is wrong and the message can be replayed, and what no ns can hold.
 """
 

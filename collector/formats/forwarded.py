@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import numpy as np
 
-from collector.bundle import BadBundle, Bundle, unpack
 from collector.config import Section, Site
-from collector.coverage import Coverage, Span
 from collector.formats.format import BadPayload, Decoded
+from collector.forwarding.bundle import BadBundle, Bundle, unpack
+from collector.forwarding.coverage import Coverage, Span
 from collector.readings import Quality, Readings
 from collector.sources.source import Message
 from collector.spool.frames import EVERY_SHARD

@@ -20,8 +20,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 import paho.mqtt.client as paho
 
-from collector.bundle import bundles, pack
 from collector.config import BrokerSettings, ConfigError, Name, Positive, Section
+from collector.forwarding.bundle import bundles, pack
 from collector.readings import Series
 from collector.schema import SELF_LINE
 from collector.sinks.sink import Parcel, SinkUnavailable

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from collector import formats
-from collector.clock import Clock
+from collector.clocks.clock import Clock
 from collector.config import BrokerSettings, ConfigError, Document, Site, Subscription
 from collector.folder import find
 from collector.formats.format import Stateless
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources.mqtt import MqttSource
 from collector.sources.source import Source
 from collector.topics import TopicTemplate

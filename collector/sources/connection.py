@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from collector.clock import Clock
+from collector.clocks.clock import Clock
 from collector.config import BrokerSettings, ConfigError
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources.arrivals import Arrivals
 from collector.sources.backoff import Backoff
 from collector.sources.link import Link

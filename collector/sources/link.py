@@ -23,7 +23,7 @@ from paho.mqtt import __version__ as paho_version
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from collector.clock import Clock
+from collector.clocks.clock import Clock
 from collector.config import BrokerSettings
 from collector.sources import drops
 from collector.sources.arrivals import Arrivals, Chunk

@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from collector.clock import Clock
+from collector.clocks.clock import Clock
 from collector.config import BrokerSettings, ConfigError
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources.arrivals import Arrivals, Chunk
 from collector.sources.client import client_for as client_for
 from collector.sources.connection import Connection

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Event
 
-from collector.clock import Clock
+from collector.clocks.clock import Clock
 from collector.sources.recording import read_recording
 from collector.sources.source import Delivery, Message
 

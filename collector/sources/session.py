@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from collector.config import BrokerSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources import drops
 from collector.sources.reasons import Code, remedy, subscription_remedy
 from collector.spool.frames import EVERY_SHARD

@@ -1,8 +1,8 @@
 """Damaged frames of the log: what is lost with them, to the reading, booked once whoever meets them.
 
-Input: what readers of `collector.spool.log` could not read, and what `collector.spool.salvage` did not find. Output:
-gaps of the ledger and spans of the table `damaged`. The count does not depend on what was damaged: it is the difference
-of the running totals of the frames on either side.
+Input: what readers of `collector.spool.log` could not read, and what `collector.spool.repair.salvage` did not find.
+Output: gaps of the ledger and spans of the table `damaged`. The count does not depend on what was damaged: it is the
+difference of the running totals of the frames on either side.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from collector.spool import repair
 from collector.spool.claim import OpenSpool, collector_of, users_of
 from collector.spool.connection import SpoolDamaged, SpoolError, connect
 from collector.spool.ledger import Cause
+from collector.spool.repair import repair
 from collector.spool.spool import Spool
 from collector.spool.tables import SCHEMA_VERSION
 

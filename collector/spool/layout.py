@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collector.spool.connection import SpoolConnection, SpoolError
-from collector.spool.history import SCHEMA as HISTORY_SCHEMA
+from collector.spool.history.history import SCHEMA as HISTORY_SCHEMA
 from collector.spool.mark import new_mark
 from collector.spool.tables import SCHEMA, SCHEMA_VERSION, TABLES, seal_of
 

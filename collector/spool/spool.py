@@ -2,7 +2,8 @@
 
 The collector appends to its log, every consumer reads with its own cursor, and whatever must agree after a crash is
 written inside one `transaction`. Open one Spool per thread; processes share the file, not the object. Whoever opens it
-while nobody else has it open checks the file first, and mends it where that is needed (`collector.spool.repair`).
+while nobody else has it open checks the file first, and mends it where that is needed
+(`collector.spool.repair.repair`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from collector.spool import repair
 from collector.spool.claim import OpenSpool
 from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect, pages
 from collector.spool.connection import SpoolError as SpoolError
@@ -20,11 +20,12 @@ from collector.spool.connection import SpoolFull as SpoolFull
 from collector.spool.damage import Damage
 from collector.spool.dead import DeadLetters
 from collector.spool.frames import gap_frames
-from collector.spool.history import History
+from collector.spool.history.history import History
 from collector.spool.layout import lay_out
 from collector.spool.ledger import Ledger
 from collector.spool.log import Log
 from collector.spool.mark import Standing
+from collector.spool.repair import repair
 from collector.spool.series import SeriesCatalog
 from collector.spool.state import ShardStates
 from collector.spool.tables import TABLES

@@ -1,9 +1,9 @@
 """The tables of a spool file, and the seal every row carries.
 
 A row's seal is a CRC-32 over its table's name and its columns, so a row proves by itself which table it belongs to and
-that no bit of it changed: what reads it never takes damage for data, and `collector.spool.salvage` finds rows again
-where SQLite's own structure is broken. A row that may be replaced also has a stamp, the number of the commit that wrote
-it; of two versions the higher stamp is the newer. Tables with a `twin` are kept twice, on pages of their own.
+that no bit of it changed: what reads it never takes damage for data, and `collector.spool.repair.salvage` finds rows
+again where SQLite's own structure is broken. A row that may be replaced also has a stamp, the number of the commit that
+wrote it; of two versions the higher stamp is the newer. Tables with a `twin` are kept twice, on pages of their own.
 """
 
 from __future__ import annotations

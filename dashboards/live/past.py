@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from collector.errors import AndonError
 from collector.readings import NS_PER_S, Kind
-from collector.spool.history import Missing
-from collector.spool.rollup import Rollup, coarser
+from collector.spool.history.history import Missing
+from collector.spool.history.rollup import Rollup, coarser
 from collector.spool.spool import Spool
 from dashboards.live.window import CELLS
 

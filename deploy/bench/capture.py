@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
-from collector.clock import MessageClock
-from collector.health import Counters
+from collector.clocks.clock import MessageClock
+from collector.health.counters import Counters
 from collector.pump import Appender, ingest
 from collector.readings import NS_PER_S, Batch
+from collector.retention import Retention
 from collector.sources.replay import ReplaySource
 from collector.spool.frames import FrameKind
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.bench.figure import Figure
 from deploy.site import SiteFile, load_site

@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.historian import Historian
 from collector.readings import NS_PER_S, Batch
 from collector.spool.connection import PAGE_BYTES, SpoolConnection, connect
-from collector.spool.history import History
-from collector.spool.rollup import Rollup, rollup
+from collector.spool.history.history import History
+from collector.spool.history.rollup import Rollup, rollup
+from collector.spool.history.values import decimals_of
 from collector.spool.spool import Spool
-from collector.spool.values import decimals_of
 from deploy.bench.figure import Figure
 from deploy.bench.mixed_day import FROM_NS, MINUTES, SERIES, MixedDay
 

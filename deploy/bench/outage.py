@@ -21,14 +21,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
-from collector.clock import PlantClock
-from collector.health import Counters
+from collector.clocks.clock import PlantClock
+from collector.health.counters import Counters
 from collector.lanes import Lanes, Pace
 from collector.pump import Appender, ingest, reader_of
 from collector.readings import NS_PER_S, Batch
+from collector.retention import Retention
 from collector.sources.source import Delivery, Message
 from collector.spool.frames import FrameKind
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.bench import store
 from deploy.bench.figure import Figure, NotMeasured, quantile

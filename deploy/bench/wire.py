@@ -142,9 +142,9 @@ def _read_bare(port: int, qos: int, messages: int) -> None:
 
 def _read_source(port: int, qos: int, messages: int) -> None:
     """Receives and acknowledges as the collector does, but stores nothing."""
-    from collector.clock import WallClock
+    from collector.clocks.clock import WallClock
     from collector.config import BrokerSettings
-    from collector.health import Counters
+    from collector.health.counters import Counters
     from collector.sources.mqtt import MqttSource
 
     settings = BrokerSettings(port=port, client_id=_session("source", qos))

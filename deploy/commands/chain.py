@@ -29,7 +29,7 @@ def chain_check(folder: Annotated[Path, typer.Argument(help="A folder of chain C
 def chain_run(site: SitePath, spool: SpoolOption = None) -> None:
     """Recomputes the chain's exposure on every change of an alert, until Ctrl-C or SIGTERM."""
     from collector.config import ConfigError
-    from collector.health import Counters
+    from collector.health.counters import Counters
     from deploy.running import start_chain
     from deploy.site import load_site
 

@@ -39,7 +39,7 @@ def dead_replay(
     as_json: Json = False,
 ) -> None:
     """Decodes the letters again after site.toml was mended; what can be read now is stored with its own times."""
-    from collector.clock import WallClock
+    from collector.clocks.clock import WallClock
     from collector.dead_replay import replay_dead
     from deploy.site import load_site
 

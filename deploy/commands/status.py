@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import typer
 
-from collector.gateway_clock import spoken
+from collector.clocks.gateway_clock import spoken
 from deploy.commands.console import Json, SitePath, SpoolOption, out, say
 from deploy.instants import utc_of_ns
 from deploy.status import Process, Status, StoreStatus, status_of

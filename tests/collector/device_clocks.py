@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from collector.clocks import ClockWatch
+from collector.clocks.watch import ClockWatch
 from collector.readings import NS_PER_S, Batch, Quality
 from collector.spool.ledger import Gap
 from tests.collector.batches import batch

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from collector.readings import NS_PER_S, Batch
 from collector.spool.connection import connect
-from collector.spool.history import History
+from collector.spool.history.history import History
+from collector.spool.history.tail import Sizes
 from collector.spool.spool import Spool
-from collector.spool.tail import Sizes
 from tests.collector.batches import batch
 
 T0_NS = 1_720_692_000 * NS_PER_S

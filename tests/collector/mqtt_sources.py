@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.config import BrokerSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources.mqtt import MqttSource
 from collector.sources.source import Message
 from collector.spool.ledger import Gap

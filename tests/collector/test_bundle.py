@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.bundle import MOST_BYTES, VERSION, BadBundle, bundles, pack, unpack
-from collector.coverage import Coverage
+from collector.forwarding.bundle import MOST_BYTES, VERSION, BadBundle, bundles, pack, unpack
+from collector.forwarding.coverage import Coverage
 from collector.readings import Equipment, Series
 from collector.sinks.sink import Parcel
 from collector.spool.frames import Frame, batch_frame, tick_frame

@@ -8,18 +8,18 @@ from threading import Event
 import numpy as np
 import pytest
 
-from collector.clock import WallClock
-from collector.clocks import AHEAD_NS, BEHIND_NS
+from collector.clocks.clock import WallClock
+from collector.clocks.watch import AHEAD_NS, BEHIND_NS
 from collector.config import Site, SpoolSettings
 from collector.decoder import Decoder
 from collector.formats import json_fields
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.pump import Appender, ingest
 from collector.readings import NS_PER_S, Batch, Quality
+from collector.retention import Retention
 from collector.sources.source import Delivery, Message
 from collector.spool.frames import FrameKind
 from collector.spool.ledger import Cause
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from collector.topics import TopicTemplate
 from tests.collector.device_clocks import T0_S, Sent, sending

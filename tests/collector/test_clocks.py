@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.clock import MessageClock, PlantClock, WallClock
-from collector.clocks import ClockWatch, watch_for
+from collector.clocks.clock import MessageClock, PlantClock, WallClock
+from collector.clocks.watch import ClockWatch, watch_for
 from collector.readings import NS_PER_S, Equipment, Quality
 from collector.spool.ledger import Cause
 from tests.collector.batches import Row, batch, rows

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import deploy
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.config import (
     BrokerSettings,
     ClockSettings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.coverage import MOST_SPANS, Coverage
+from collector.forwarding.coverage import MOST_SPANS, Coverage
 
 SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=12)
 

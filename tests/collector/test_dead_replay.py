@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.dead_replay import Revived, replay_dead
 from collector.decoder import Decoder
 from collector.formats.format import BadPayload, Decoded, Stateless

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.bundle import bundles, pack
 from collector.config import Site
 from collector.formats.forwarded import Options, build
+from collector.forwarding.bundle import bundles, pack
 from collector.lanes import Lanes, Pace
 from collector.readings import Quality
 from collector.sinks.sink import Parcel

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.clock import PlantClock
+from collector.clocks.clock import PlantClock
 from collector.config import HealthSettings, Site
-from collector.exposition import CONTENT_TYPE, exposition
-from collector.health import Counters, report
-from collector.health_server import HealthError, HealthServer, verdict
+from collector.health.counters import Counters, report
+from collector.health.exposition import CONTENT_TYPE, exposition
+from collector.health.server import HealthError, HealthServer, verdict
+from collector.health.survey import keep_surveying, sink_behind, survey_detection, survey_sinks
 from collector.readings import NS_PER_S, Batch, Kind
 from collector.spool.spool import Spool
-from collector.survey import keep_surveying, sink_behind, survey_detection, survey_sinks
 from tests.collector.batches import batch
 from tests.collector.prometheus_text import families
 from tests.collector.spools import LINE, OTHER, append, readings

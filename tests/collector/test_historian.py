@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.historian import READER, Historian
 from collector.readings import NS_PER_S, Batch, Equipment, Series
+from collector.retention import Retention
 from collector.spool.frames import batch_frame, tick_frame
 from collector.spool.ledger import Cause
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool, SpoolFull
 from collector.spool.state import Fenced
 from tests.collector.histories import T0_NS, ns, seconds

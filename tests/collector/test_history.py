@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.readings import NS_PER_S, Batch, Quality
-from collector.spool.chunks import Readings
-from collector.spool.history import Last
-from collector.spool.rollup import rollup
+from collector.spool.history.chunks import Samples
+from collector.spool.history.history import Last
+from collector.spool.history.rollup import rollup
+from collector.spool.history.tail import Missing
 from collector.spool.spool import Spool
 from collector.spool.state import Fenced
-from collector.spool.tail import Missing
 from tests.collector.histories import T0_NS, Kept, SoonFolded, at, model, ns, seconds
 
 EVER = (0, 2**62)
@@ -34,17 +34,17 @@ def small(path: Path) -> Iterator[SoonFolded]:
     history.close()
 
 
-def as_kept(found: Readings) -> Kept:
+def as_kept(found: Samples) -> Kept:
     return dict(zip(found.at_ns.tolist(), zip(found.value.tolist(), found.quality.tolist(), strict=True), strict=True))
 
 
-def as_readings(kept: Kept) -> Readings:
+def as_readings(kept: Kept) -> Samples:
     values, qualities = ([row[i] for row in kept.values()] for i in (0, 1))
-    return Readings(np.array(list(kept), np.int64), np.array(values, np.float64), np.array(qualities, np.uint8))
+    return Samples(np.array(list(kept), np.int64), np.array(values, np.float64), np.array(qualities, np.uint8))
 
 
 def holds(small: SoonFolded, batches: list[Batch], series: int) -> None:
-    """Readings, rollups and the last value are those of the plain model."""
+    """Samples, rollups and the last value are those of the plain model."""
     kept = model(batches, series)
     found, missing = small.history.read(series, *EVER)
     assert (as_kept(found), missing) == (kept, [])

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.readings import NS_PER_S, Quality
-from collector.spool import chunks, integers, rollup
-from collector.spool.chunks import DamagedChunk, Readings, in_order
-from collector.spool.rollup import MINUTE_NS, coarser
-from collector.spool.rollup import rollup as rolled
+from collector.spool.history import chunks, integers, rollup
+from collector.spool.history.chunks import DamagedChunk, Samples, in_order
+from collector.spool.history.rollup import MINUTE_NS, coarser
+from collector.spool.history.rollup import rollup as rolled
 
 T0_NS = 1_720_692_000 * NS_PER_S
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -21,12 +21,12 @@ DECIMALS = st.builds(lambda number, scale: number / 10**scale, st.integers(-(10*
 FLOATS = st.one_of(DECIMALS, ODD_FLOATS, st.floats(width=64), st.floats(width=32).map(float))
 
 
-def of(times: list[int], values: list[float], qualities: list[int]) -> Readings:
-    return in_order(Readings(np.array(times, np.int64), np.array(values, np.float64), np.array(qualities, np.uint8)))
+def of(times: list[int], values: list[float], qualities: list[int]) -> Samples:
+    return in_order(Samples(np.array(times, np.int64), np.array(values, np.float64), np.array(qualities, np.uint8)))
 
 
 @st.composite
-def readings(draw: st.DrawFn) -> Readings:
+def readings(draw: st.DrawFn) -> Samples:
     n = draw(st.integers(1, 60))
     rhythm = st.builds(
         lambda unit, steps: [T0_NS + unit * s for s in np.cumsum(steps).tolist()],
@@ -39,7 +39,7 @@ def readings(draw: st.DrawFn) -> Readings:
     return of(times, values, qualities)
 
 
-def same(a: Readings, b: Readings) -> bool:
+def same(a: Samples, b: Samples) -> bool:
     """Bit for bit: NaN with its payload, -0.0 apart from 0.0."""
     return (
         a.at_ns.tolist() == b.at_ns.tolist()
@@ -81,7 +81,7 @@ def test_long_series_come_back_bit_for_bit(make, times):
         at_ns[n // 2 :] += 17 * NS_PER_S  # readings are missing
     elif times == "drift":
         at_ns = T0_NS + np.cumsum(NS_PER_S + rng.normal(0, 300_000, n).round().astype(np.int64))
-    whole = in_order(Readings(at_ns, make(rng, n), np.zeros(n, np.uint8)))
+    whole = in_order(Samples(at_ns, make(rng, n), np.zeros(n, np.uint8)))
     assert same(chunks.unpack(chunks.pack(whole)), whole)
 
 
@@ -91,13 +91,13 @@ def test_long_series_come_back_bit_for_bit(make, times):
 )
 def test_what_plants_send_takes_little_room(name, most_bytes):
     rng, n = np.random.default_rng(3), 6000
-    whole = Readings(T0_NS + np.arange(n) * NS_PER_S, SERIES[name](rng, n), np.zeros(n, np.uint8))
+    whole = Samples(T0_NS + np.arange(n) * NS_PER_S, SERIES[name](rng, n), np.zeros(n, np.uint8))
     assert len(chunks.pack(whole)) / n < most_bytes
 
 
 @given(readings(), readings())
 def test_chunks_one_behind_the_other_are_one_chunk(first, second):
-    later = Readings(second.at_ns, second.value, second.quality)
+    later = Samples(second.at_ns, second.value, second.quality)
     both = chunks.unpack(chunks.pack(first) + chunks.pack(later))
     assert same(both, chunks.in_a_row([first, later]))
 
@@ -120,11 +120,11 @@ def test_a_cut_chunk_is_told(given_readings, data):
 
 @given(readings())
 def test_of_a_repeat_the_last_stays_and_times_rise(given_readings):
-    later = Readings(given_readings.at_ns, given_readings.value + 1, given_readings.quality)
+    later = Samples(given_readings.at_ns, given_readings.value + 1, given_readings.quality)
     assert same(chunks.joined([given_readings, later]), later)
 
 
-def plain_rollup(whole: Readings, every_ns: int) -> list[tuple[float, ...]]:
+def plain_rollup(whole: Samples, every_ns: int) -> list[tuple[float, ...]]:
     """The same, one reading after the other."""
     found: dict[int, list[float]] = {}
     for at_ns, value, quality in zip(whole.at_ns.tolist(), whole.value.tolist(), whole.quality.tolist(), strict=True):
@@ -144,7 +144,7 @@ NEAR = st.lists(
 )
 
 
-def near(rows: list[tuple[int, float, int]]) -> Readings:
+def near(rows: list[tuple[int, float, int]]) -> Samples:
     at_s, values, qualities = zip(*rows, strict=True)
     finite = [min(max(value, -1e12), 1e12) if np.isfinite(value) else value for value in values]
     return of([T0_NS + s * NS_PER_S for s in at_s], finite, list(qualities))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.config import BrokerSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.sources import drops
 from collector.sources.arrivals import MOST_MESSAGES
 from collector.sources.mqtt import MqttSource

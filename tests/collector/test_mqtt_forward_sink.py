@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.bundle import unpack
 from collector.config import ConfigError, Site
 from collector.formats.forwarded import Options as Nothing
 from collector.formats.forwarded import build as site_end
+from collector.forwarding.bundle import unpack
 from collector.readings import Equipment, Reading, Series
 from collector.schema import SELF_LINE
 from collector.sinks.mqtt_forward import MqttForward, Options, build

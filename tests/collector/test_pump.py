@@ -12,20 +12,20 @@ from threading import Event
 
 import pytest
 
-from collector.clock import Clock, MessageClock, PlantClock, WallClock
+from collector.clocks.clock import Clock, MessageClock, PlantClock, WallClock
 from collector.config import Site, SpoolSettings
 from collector.decoder import Decoder
 from collector.formats.format import BadPayload, Decoded, Stateless
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.intake import Columns, Intake
 from collector.patience import patiently
 from collector.pump import Appender, drain, ingest, remembered_clock_ns
 from collector.readings import NS_PER_S, Equipment, Quality, Reading, Readings, Series
+from collector.retention import Retention
 from collector.sinks.sink import Parcel, SinkRejected, SinkUnavailable
 from collector.sources.source import Delivery, Message
 from collector.spool.frames import Batch, FrameKind, Record, Tick
 from collector.spool.ledger import Cause, Gap
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool, SpoolFull
 from collector.topics import TopicTemplate
 

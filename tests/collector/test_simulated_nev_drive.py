@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from collector.clock import PlantClock
+from collector.clocks.clock import PlantClock
 from collector.config import Site, read
 from collector.decoder import decoder_of
 from collector.readings import NS_PER_S, Kind, Quality, Reading

@@ -8,11 +8,11 @@ import pytest
 
 from collector import schema
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
+from collector.retention import Retention
 from collector.spool.dead import DeadLetter
 from collector.spool.frames import Record, batch_frame, tick_frame
 from collector.spool.ledger import Cause, Gap, Ledger
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from detectors.alerts import State
 from tests.collector.batches import batch

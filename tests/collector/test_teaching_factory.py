@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import deploy
-from collector.clock import MessageClock
+from collector.clocks.clock import MessageClock
 from collector.config import Site, read
 from collector.decoder import Decoder, Intake, decoder_of
 from collector.readings import NS_PER_S, Kind

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.config import Site
 from collector.decoder import Decoder
 from collector.formats import json_fields, json_rules, sparkplug_b

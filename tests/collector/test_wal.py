@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.spool.wal import Wal
+from collector.spool.repair.wal import Wal
 
 FRAME_BYTES = 24 + 4096
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.historian import Historian
 from collector.readings import NS_PER_S, Kind
-from collector.spool.chunks import Readings
-from collector.spool.rollup import rollup
+from collector.spool.history.chunks import Samples
+from collector.spool.history.rollup import rollup
 from dashboards.live.app import board_app
 from dashboards.live.past import PastQuery, UnknownSeries, past, per_hour
 from dashboards.live.server import RunningBoard, serve
@@ -74,7 +74,7 @@ def test_a_counter_tells_its_rate_past_a_restart(plant):
 
 def test_a_fall_of_a_counter_is_a_restart_at_zero():
     at_ns = np.array([0, 60, 120], np.int64) * NS_PER_S
-    rows = rollup(Readings(at_ns, np.array([100.0, 110.0, 4.0]), np.zeros(3, np.uint8)))
+    rows = rollup(Samples(at_ns, np.array([100.0, 110.0, 4.0]), np.zeros(3, np.uint8)))
     assert per_hour(rows, 180 * NS_PER_S, 60 * NS_PER_S).tolist()[1:] == [600.0, 240.0]
     assert np.isnan(per_hour(rows, 170 * NS_PER_S, 60 * NS_PER_S)[-1]), "the last stretch is not over"
 

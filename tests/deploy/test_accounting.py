@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector.clock import PlantClock
+from collector.clocks.clock import PlantClock
 from collector.config import Site
 from collector.decoder import Decoder
 from collector.formats import json_fields

@@ -10,15 +10,15 @@ from threading import Event
 import pytest
 from typer.testing import CliRunner
 
-from collector.clock import PlantClock
+from collector.clocks.clock import PlantClock
 from collector.dead_replay import replay_dead
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.lanes import Pace
 from collector.pump import Appender, drain
 from collector.readings import NS_PER_S
+from collector.retention import Retention
 from collector.sinks.sink import Parcel, SinkRejected
 from collector.sources.source import Message
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from deploy.books import Books, StoreBook, books_of
 from deploy.cli import app

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.sources.source import Message
 from deploy.bench.load import FIELDS, LINE, SHAPES, SIGNAL_BYTES, STATION_BYTES, Load, Wire, connect_packet
 from deploy.bench.rig import Rig

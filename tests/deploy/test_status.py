@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.config import HealthSettings
-from collector.health import Counters, report
-from collector.health_server import HealthError
+from collector.health.counters import Counters, report
+from collector.health.server import HealthError
 from collector.readings import NS_PER_S, Batch, Equipment, Series
 from collector.spool.dead import DeadLetter
 from collector.spool.frames import batch_frame

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from collector.clock import MessageClock
-from collector.health import Counters
+from collector.clocks.clock import MessageClock
+from collector.health.counters import Counters
 from collector.sources.mqtt import MqttSource
 from collector.sources.recording import read_recording
 from collector.spool.spool import Spool

@@ -15,7 +15,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.historian import Historian
 from collector.spool.frames import Action, Control, FrameKind
 from collector.spool.spool import Spool

@@ -13,8 +13,8 @@ from threading import Event
 import pytest
 
 from collector import schema
-from collector.clock import MessageClock
-from collector.health import Counters
+from collector.clocks.clock import MessageClock
+from collector.health.counters import Counters
 from collector.readings import NS_PER_S, Series
 from collector.sources.recording import Published, read_recording
 from collector.spool.frames import FrameKind, Record

@@ -6,7 +6,7 @@ import pytest
 
 from tests.plant.log_lines import events
 
-AT = "2026-11-22 20:55:48,899 WARNING collector.health "
+AT = "2026-11-22 20:55:48,899 WARNING collector.health.counters "
 
 
 def test_events_are_counted_over_all_lines() -> None:

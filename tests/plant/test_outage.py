@@ -11,8 +11,8 @@ from threading import Event, Thread
 import pytest
 
 from collector import schema
-from collector.clock import WallClock
-from collector.health import Counters
+from collector.clocks.clock import WallClock
+from collector.health.counters import Counters
 from collector.readings import NS_PER_S
 from collector.spool.frames import FrameKind
 from collector.spool.ledger import Cause

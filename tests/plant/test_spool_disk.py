@@ -15,16 +15,16 @@ from threading import Event, Thread
 
 import pytest
 
-from collector.clock import WallClock
+from collector.clocks.clock import WallClock
 from collector.config import Site, SpoolSettings
 from collector.decoder import Decoder
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.pump import Appender, ingest
 from collector.readings import NS_PER_S
+from collector.retention import Retention
 from collector.sources.source import Delivery, Message
 from collector.spool.frames import FrameKind, Record
 from collector.spool.ledger import Cause
-from collector.spool.retention import Retention
 from collector.spool.spool import Spool
 from collector.topics import TopicTemplate
 from deploy.bench.append import ready_after_kill

@@ -14,8 +14,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collector.bundle import bundles
 from collector.config import ConfigError, Name, Positive, Section
+from collector.forwarding.bundle import bundles
 from collector.readings import NS_PER_S, Batch
 from collector.sinks.parquet.journal import Journal
 from collector.sinks.sink import Parcel, SinkUnavailable

@@ -3,7 +3,7 @@
 Input: the readings of one line as they arrived, with source time (`at_ns`) and receive time (`received_ns`); the time
 of storing is the log's own. Output: the same readings with `Quality.CLOCK` where the time is wrong, entries for the
 ledger, gauges. Nothing is rejected here. Pure; the work is per batch, and of a batch only the last messages tell about
-the gateway's clock (`collector.gateway_clock`).
+the gateway's clock (`collector.clocks.gateway_clock`).
 
 A gateway is whatever shares a clock: a line, unless the caller says otherwise.
 """
@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.clock import Clock, MessageClock, WallClock
-from collector.gateway_clock import LAST, Estimate, GatewayClock, Moment
+from collector.clocks.clock import Clock, MessageClock, WallClock
+from collector.clocks.gateway_clock import LAST, Estimate, GatewayClock, Moment
 from collector.readings import NS_PER_S, Batch, Equipment, Quality
 from collector.spool.ledger import Cause, Gap
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.coverage import Coverage
+from collector.forwarding.coverage import Coverage
 from collector.readings import Batch, Series
 from collector.sinks.sink import Parcel
 from collector.spool.frames import Frame

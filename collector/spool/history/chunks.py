@@ -1,6 +1,6 @@
 """Chunks of history: the readings of one series over a stretch of time, in few bytes and exactly as they were.
 
-Input: `Readings`, sorted by time without repeats. Output: bytes with their CRC-32; chunks that follow each other are
+Input: `Samples`, sorted by time without repeats. Output: bytes with their CRC-32; chunks that follow each other are
 joined by joining their bytes. Each column is packed by what fits it: times as offsets from their own rhythm in the
 coarsest exact unit; values as whole numbers where they are decimals, as places in a list where they are few, else as
 the bits of the floats. Pure.
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from collector.errors import AndonError
 from collector.readings import NS_PER_S, Quality
-from collector.spool import integers
-from collector.spool.integers import Int64s, Integers
-from collector.spool.values import PackedValues, pack_values, unpack_values
+from collector.spool.history import integers
+from collector.spool.history.integers import Int64s, Integers
+from collector.spool.history.values import PackedValues, pack_values, unpack_values
 
 _UNITS_NS = (60 * NS_PER_S, NS_PER_S, 1_000_000, 1_000, 1)
 _PIECE = 64  # times that a first look takes
@@ -28,7 +28,7 @@ _HEAD = Struct("<II")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Readings:
+class Samples:
     """Columns of one series: `at_ns` int64[n] (UTC ns, rising), `value` float64[n], `quality` uint8[n]."""
 
     at_ns: Int64s
@@ -38,8 +38,8 @@ class Readings:
     def __len__(self) -> int:
         return len(self.at_ns)
 
-    def take(self, index: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Readings:
-        return Readings(self.at_ns[index], self.value[index], self.quality[index])
+    def take(self, index: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Samples:
+        return Samples(self.at_ns[index], self.value[index], self.quality[index])
 
     @property
     def is_good(self) -> NDArray[np.bool_]:
@@ -48,7 +48,7 @@ class Readings:
         return np.isfinite(self.value, out=good, where=good)
 
 
-NOTHING = Readings(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
+NOTHING = Samples(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
 
 
 class DamagedChunk(AndonError):
@@ -77,12 +77,12 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Chunk)
 
 
-def joined(parts: list[Readings]) -> Readings:
+def joined(parts: list[Samples]) -> Samples:
     """All of them as one, sorted; of readings with the same time the last given stays."""
     return in_order(in_a_row(parts))
 
 
-def in_order(readings: Readings) -> Readings:
+def in_order(readings: Samples) -> Samples:
     """Sorted by time; of readings with the same time the last given stays."""
     at_ns = readings.at_ns
     if (at_ns[1:] > at_ns[:-1]).all():
@@ -99,7 +99,7 @@ class Packer:
         self._at_ns: Int64s = np.empty(0, np.int64)
         self._times: _Times | None = None
 
-    def pack(self, readings: Readings) -> bytes:
+    def pack(self, readings: Samples) -> bytes:
         """At least one reading, in order (see `in_order`), as a chunk of one piece."""
         if self._times is None or not np.array_equal(self._at_ns, readings.at_ns):
             self._at_ns, self._times = readings.at_ns, _pack_times(readings.at_ns)
@@ -108,12 +108,12 @@ class Packer:
         return sealed(_encoder.encode(chunk))
 
 
-def pack(readings: Readings) -> bytes:
+def pack(readings: Samples) -> bytes:
     """One series alone, see `Packer.pack`."""
     return Packer().pack(readings)
 
 
-def unpack(blob: bytes) -> Readings:
+def unpack(blob: bytes) -> Samples:
     """The readings of a chunk. Raises DamagedChunk."""
     try:
         return in_a_row([_unpack_piece(piece) for piece in unsealed(blob)])
@@ -142,18 +142,18 @@ def unsealed(blob: bytes) -> list[memoryview]:
     return pieces
 
 
-def in_a_row(pieces: list[Readings]) -> Readings:
+def in_a_row(pieces: list[Samples]) -> Samples:
     """One behind the other, as they are."""
     if len(pieces) == 1:
         return pieces[0]
     columns = zip(*((piece.at_ns, piece.value, piece.quality) for piece in pieces), strict=True)
-    return Readings(*(np.concatenate(column) for column in columns))
+    return Samples(*(np.concatenate(column) for column in columns))
 
 
-def _unpack_piece(piece: memoryview) -> Readings:
+def _unpack_piece(piece: memoryview) -> Samples:
     chunk = _decoder.decode(piece)
     at_ns, value = _unpack_times(chunk.times, chunk.n), unpack_values(chunk.values, chunk.n)
-    return Readings(at_ns, value, integers.unpack(chunk.quality, chunk.n).astype(np.uint8))
+    return Samples(at_ns, value, integers.unpack(chunk.quality, chunk.n).astype(np.uint8))
 
 
 def _pack_times(at_ns: Int64s) -> _Times:

@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.readings import NS_PER_S, Batch
-from collector.spool import chunk_table, tail
-from collector.spool.chunk_table import Chunks
-from collector.spool.chunks import NOTHING, Readings, joined
-from collector.spool.rollup import MINUTE_NS, Rollup, coarser, rollup
-from collector.spool.tail import Missing as Missing
-from collector.spool.tail import Sizes, Tail
-from collector.spool.taken import Taken, taken
-from collector.spool.tidying import Tidying
+from collector.spool.history import chunk_table, tail
+from collector.spool.history.chunk_table import Chunks
+from collector.spool.history.chunks import NOTHING, Samples, joined
+from collector.spool.history.rollup import MINUTE_NS, Rollup, coarser, rollup
+from collector.spool.history.tail import Missing as Missing
+from collector.spool.history.tail import Sizes, Tail
+from collector.spool.history.taken import Taken, taken
+from collector.spool.history.tidying import Tidying
 
 SCHEMA = f"""{tail.SCHEMA}{chunk_table.SCHEMA}
 CREATE TABLE IF NOT EXISTS history_last (
@@ -59,7 +59,7 @@ class History:
         self._chunks = Chunks(connection)
         self.tidying = Tidying(self._tail, self._chunks)
 
-    def read(self, series: int, from_ns: int, to_ns: int) -> tuple[Readings, list[Missing]]:
+    def read(self, series: int, from_ns: int, to_ns: int) -> tuple[Samples, list[Missing]]:
         """A series' readings from `from_ns` on and before `to_ns`, sorted by time, and what cannot be read."""
         with self._one_state():
             open_part, missing = self._tail.of(series)
@@ -150,7 +150,7 @@ class History:
             self._connection.execute("COMMIT")
 
 
-def _within(readings: Readings, from_ns: int, to_ns: int) -> Readings:
+def _within(readings: Samples, from_ns: int, to_ns: int) -> Samples:
     begin, end = np.searchsorted(readings.at_ns, (from_ns, to_ns))
     return readings.take(slice(int(begin), int(end)))
 

@@ -1,6 +1,6 @@
 """Rollups: what readings came to (how many, their sum, lowest, highest, last), minute by minute or in longer stretches.
 
-Input: Readings, or finer rollups. Only good readings that are numbers count. Stretches begin at whole multiples of
+Input: Samples, or finer rollups. Only good readings that are numbers count. Stretches begin at whole multiples of
 their length since 1970, so a longer one is exactly the sum of its minutes. Pure.
 """
 
@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.readings import NS_PER_S
-from collector.spool import integers
-from collector.spool.chunks import DamagedChunk, Readings, sealed, unsealed
-from collector.spool.integers import Int64s, Integers
-from collector.spool.values import PackedValues, pack_values, unpack_values
+from collector.spool.history import integers
+from collector.spool.history.chunks import DamagedChunk, Samples, sealed, unsealed
+from collector.spool.history.integers import Int64s, Integers
+from collector.spool.history.values import PackedValues, pack_values, unpack_values
 
 MINUTE_NS = 60 * NS_PER_S
 Floats = NDArray[np.float64]
@@ -60,12 +60,12 @@ class Rollup:
         return self.at_ns, self.count, self.total, self.low, self.high, self.last
 
 
-def rollup(readings: Readings, every_ns: int = MINUTE_NS) -> Rollup:
+def rollup(readings: Samples, every_ns: int = MINUTE_NS) -> Rollup:
     """What readings (in order) came to in each stretch of `every_ns`."""
     return each_rollup(readings, np.array([0, len(readings)]), every_ns)[0]
 
 
-def each_rollup(columns: Readings, begins: Int64s, every_ns: int = MINUTE_NS) -> list[Rollup]:
+def each_rollup(columns: Samples, begins: Int64s, every_ns: int = MINUTE_NS) -> list[Rollup]:
     """The same for several series at once, the readings of each (in order) from `begins[i]` to `begins[i + 1]`."""
     good = columns.is_good
     if not good.all():

@@ -1,7 +1,7 @@
 """The own counters of one process, and what is wrong with it now.
 
 Input: every component counts here. Output: readings of the line `_self` under the process's name as cell, which
-`collector.pump` or `report` puts into the log; `/metrics` and `/healthz` (`collector.health_server`).
+`collector.pump` or `report` puts into the log; `/metrics` and `/healthz` (`collector.health.server`).
 
 Every failure has a name and a counter here; one log line per change of state, none while healthy. A name may end in
 `/` and whom it is about: `rows_delivered/influx`, `detection_lag_s/site/line`.

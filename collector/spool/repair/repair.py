@@ -2,8 +2,8 @@
 
 `make_sound` runs before anybody has the file open. It looks at what every start can afford (small files whole, of large
 ones the tail: the rest is proved by its seals when it is read) and, where something is wrong, lets
-`collector.spool.rebuild` make a new file, which then takes the damaged one's place at once. The damaged one stays
-beside it as `spool.sqlite.kept`, until the next or until its room is needed.
+`collector.spool.repair.rebuild` make a new file, which then takes the damaged one's place at once. The damaged one
+stays beside it as `spool.sqlite.kept`, until the next or until its room is needed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 
-from collector.disk import sync_file, sync_folder
-from collector.spool import migrate, pages
 from collector.spool.claim import own_as
 from collector.spool.connection import (
     PAGE_BYTES,
@@ -28,12 +26,14 @@ from collector.spool.connection import (
     suspicion_path,
 )
 from collector.spool.damage import HEAD, head_of
+from collector.spool.disk import sync_file, sync_folder
 from collector.spool.layout import another_version, layout_of, make_tables
 from collector.spool.ledger import Gap
 from collector.spool.mark import Mark, Standing, Witness
-from collector.spool.rebuild import rebuild
+from collector.spool.repair import migrate, pages
+from collector.spool.repair.rebuild import rebuild
+from collector.spool.repair.wal import Wal
 from collector.spool.tables import SCHEMA_VERSION, is_sealed
-from collector.spool.wal import Wal
 
 log = logging.getLogger(__name__)
 

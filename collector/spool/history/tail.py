@@ -1,7 +1,7 @@
 """The open tail of history: what was taken lately, before it is folded into chunks.
 
 Series are kept in buckets of BUCKET ids. A take writes one row for each bucket it touches, however many series that
-are; small rows are joined now and then, so that neither writing nor reading touches many. Readings inside a row are
+are; small rows are joined now and then, so that neither writing nor reading touches many. Samples inside a row are
 sorted by series, and for one series stand in the order they were taken in.
 """
 
@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from collector.spool.chunks import DamagedChunk, Readings, joined
-from collector.spool.taken import BUCKET, Taken, pack, unpack
+from collector.spool.history.chunks import DamagedChunk, Samples, joined
+from collector.spool.history.taken import BUCKET, Taken, pack, unpack
 
 
 class Sizes(NamedTuple):
@@ -35,7 +35,7 @@ CREATE INDEX IF NOT EXISTS history_tail_by_bucket ON history_tail (bucket, id, r
 
 
 class Missing(NamedTuple):
-    """Readings that were kept and cannot be read again: of which series (0: several), from when to when, how many."""
+    """Samples that were kept and cannot be read again: of which series (0: several), from when to when, how many."""
 
     series: int
     from_ns: int
@@ -75,7 +75,7 @@ class Tail:
         )
         return [TailRow(*row) for row in found]
 
-    def of(self, series: int) -> tuple[Readings | None, list[Missing]]:
+    def of(self, series: int) -> tuple[Samples | None, list[Missing]]:
         """A series' readings in order of time, and what of its bucket cannot be read."""
         parts, missing = [], []
         for row in self.rows(series // BUCKET):

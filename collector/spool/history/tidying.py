@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from collector.spool.chunk_table import Chunk, Chunks
-from collector.spool.folding import Folded, fold, full_tier, merge, readable
+from collector.spool.history.chunk_table import Chunk, Chunks
+from collector.spool.history.folding import Folded, fold, full_tier, merge, readable
+from collector.spool.history.tail import Missing, Tail, TailRow
+from collector.spool.history.taken import BUCKET, Taken
 from collector.spool.state import Fenced
-from collector.spool.tail import Missing, Tail, TailRow
-from collector.spool.taken import BUCKET, Taken
 
 _JOINS, _FOLDS, _MERGES = 8, 4, 32  # buckets, buckets and series at a time: a transaction of about 1 MB
 _FULLER = 4

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from threading import Event
 from typing import NamedTuple
 
-from collector.clock import Clock
-from collector.health import Counters
+from collector.clocks.clock import Clock
+from collector.health.counters import Counters
 from collector.lanes import Lanes, Pace
 from collector.patience import patiently
 from collector.readings import NS_PER_S, Batch

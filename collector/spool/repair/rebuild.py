@@ -1,4 +1,4 @@
-"""A sound spool made from what `collector.spool.salvage` found of a damaged one, with the loss in its books.
+"""A sound spool made from what `collector.spool.repair.salvage` found of a damaged one, with the loss in its books.
 
 The new file stands where the newest mark stood. Every offset between what is gone on purpose and the end that is not
 there is lost: booked by line where a head tells it, else for the whole spool, in any case to the reading.
@@ -14,16 +14,16 @@ from pathlib import Path
 import msgspec
 
 from collector.readings import Equipment, Series
-from collector.spool import salvage
 from collector.spool.connection import SpoolConnection
 from collector.spool.damage import HEAD, Damage, Edge, Head, Span, after_it, before_it, head_of, losses
 from collector.spool.frames import gap_frames
 from collector.spool.ledger import EVERYWHERE, Cause, Gap, Ledger
 from collector.spool.log import Log
 from collector.spool.mark import Mark, Standing, new_mark
-from collector.spool.salvage import Finds
+from collector.spool.repair import salvage
+from collector.spool.repair.salvage import Finds
+from collector.spool.repair.transfer import copy_readable, unsealed_tables
 from collector.spool.tables import TABLES, seal_of
-from collector.spool.transfer import copy_readable, unsealed_tables
 
 _NAMED = {
     "shard_state": "the detectors' memory of the line",

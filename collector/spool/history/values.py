@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.spool import integers
-from collector.spool.integers import Int64s, Integers
+from collector.spool.history import integers
+from collector.spool.history.integers import Int64s, Integers
 
 _SCALES: NDArray[np.float64] = np.power(10.0, np.arange(10))  # up to nine decimals
 _FEW = 8  # a list of values pays when each comes that often

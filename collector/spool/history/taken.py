@@ -14,27 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.readings import Batch, Quality
-from collector.spool.chunks import NOTHING, DamagedChunk, Readings, in_a_row, in_order, sealed, unsealed
+from collector.spool.history.chunks import NOTHING, DamagedChunk, Samples, in_a_row, in_order, sealed, unsealed
 
 BUCKET = 32  # series whose rows lie together in the tail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """Readings by series: `ids` int32[k] rising, those of each from `begins[i]` to `begins[i + 1]` of `columns`."""
+    """Samples by series: `ids` int32[k] rising, those of each from `begins[i]` to `begins[i + 1]` of `columns`."""
 
     ids: NDArray[np.int32]
     begins: NDArray[np.int64]
-    columns: Readings
+    columns: Samples
 
-    def of(self, series: int) -> Readings | None:
+    def of(self, series: int) -> Samples | None:
         """A series' readings in the order they were taken in, None where there are none."""
         i = int(np.searchsorted(self.ids, series))
         if i == len(self.ids) or self.ids[i] != series:
             return None
         return self.columns.take(slice(int(self.begins[i]), int(self.begins[i + 1])))
 
-    def by_series(self) -> Iterator[tuple[int, Readings]]:
+    def by_series(self) -> Iterator[tuple[int, Samples]]:
         """Every series with its readings, in the order they were taken in."""
         for series, (begin, end) in zip(self.ids.tolist(), pairwise(self.begins.tolist()), strict=True):
             yield series, self.columns.take(slice(begin, end))
@@ -71,7 +71,7 @@ def taken(batches: Sequence[Batch]) -> Taken | None:
         series, at_ns, value, quality = (column[~doubtful] for column in (series, at_ns, value, quality))
     if not len(series):
         return None
-    return _by_series(series, Readings(at_ns, value, quality))
+    return _by_series(series, Samples(at_ns, value, quality))
 
 
 def together(parts: Sequence[Taken]) -> Taken:
@@ -130,7 +130,7 @@ def unpack(blob: bytes) -> Taken:
         at_ns = _widen(packed)
         if not len(ids) + 1 == len(begins) or not len(at_ns) == len(value) == len(quality) == begins[-1]:
             raise ValueError("its columns differ in length")
-        return Taken(ids, begins, Readings(at_ns, value, quality))
+        return Taken(ids, begins, Samples(at_ns, value, quality))
     except ValueError as error:
         raise DamagedChunk(f"a row of history's tail does not decode ({error})") from error
 
@@ -152,7 +152,7 @@ def _widen(packed: _Packed) -> NDArray[np.int64]:
     return np.frombuffer(packed.at, "<u4") * np.int64(packed.unit_ns) + np.int64(packed.first_ns)
 
 
-def _by_series(series: NDArray[np.int32], columns: Readings) -> Taken:
+def _by_series(series: NDArray[np.int32], columns: Samples) -> Taken:
     low = series.min()
     key = series - low if series.max() - low >= 1 << 16 else (series - low).astype(np.uint16)  # 16 bits sort faster
     order = np.argsort(key, kind="stable")

@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from collector.spool import chunks
-from collector.spool import rollup as rollups
-from collector.spool.chunks import DamagedChunk, Readings
-from collector.spool.rollup import Rollup, rollup
-from collector.spool.tail import Missing
+from collector.spool.history import chunks
+from collector.spool.history import rollup as rollups
+from collector.spool.history.chunks import DamagedChunk, Samples
+from collector.spool.history.rollup import Rollup, rollup
+from collector.spool.history.tail import Missing
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS history_chunk (
@@ -79,7 +79,7 @@ class Chunks:
         """The `limit` chunks that ended first, before `before_ns`: those without readings or those with."""
         return self._where("(body IS NULL) = ? AND to_ns < ? ORDER BY to_ns LIMIT ?", bare, before_ns, limit)
 
-    def readings(self, of: Iterable[Chunk], missing: list[Missing]) -> list[Readings]:
+    def readings(self, of: Iterable[Chunk], missing: list[Missing]) -> list[Samples]:
         """What those of the chunks hold that are not bare; a damaged one is told in `missing`."""
         found = []
         for chunk in of:

@@ -1,6 +1,6 @@
 """Folding: a bucket of the tail becomes chunks, one series after the other; small chunks become large ones.
 
-Readings newer than all chunks of their series make a new chunk; late ones go into the chunk whose stretch they fall in,
+Samples newer than all chunks of their series make a new chunk; late ones go into the chunk whose stretch they fall in,
 or make one of their own between two. FAN_OUT chunks of one tier at a series' end are merged into one of the next tier.
 Nothing is written here: a `Folded` says what is to change.
 """
@@ -13,13 +13,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from collector.spool import chunks
-from collector.spool import rollup as rollups
-from collector.spool.chunk_table import Chunk, Chunks, NewChunk
-from collector.spool.chunks import DamagedChunk, Packer, Readings, joined
-from collector.spool.rollup import Rollup, coarser, each_rollup, rollup
-from collector.spool.tail import Missing, TailRow
-from collector.spool.taken import Taken, together, unpack
+from collector.spool.history import chunks
+from collector.spool.history import rollup as rollups
+from collector.spool.history.chunk_table import Chunk, Chunks, NewChunk
+from collector.spool.history.chunks import DamagedChunk, Packer, Samples, joined
+from collector.spool.history.rollup import Rollup, coarser, each_rollup, rollup
+from collector.spool.history.tail import Missing, TailRow
+from collector.spool.history.taken import Taken, together, unpack
 
 FAN_OUT = 8
 MOST_READINGS = 40_000  # in one chunk: half a day at one a second
@@ -85,7 +85,7 @@ def readable(rows: Iterable[TailRow], missing: list[Missing]) -> Taken:
     return together(parts)
 
 
-def _fold_late(table: Chunks, series: int, readings: Readings, folded: Folded) -> None:
+def _fold_late(table: Chunks, series: int, readings: Samples, folded: Folded) -> None:
     first_ns, last_ns = int(readings.at_ns[0]), int(readings.at_ns[-1])
     for chunk, piece in _pieces(table.between(series, first_ns, last_ns + 1), readings):
         if chunk is None:
@@ -95,7 +95,7 @@ def _fold_late(table: Chunks, series: int, readings: Readings, folded: Folded) -
             folded.new += _with_late(table, chunk, piece, folded)
 
 
-def _with_late(table: Chunks, chunk: Chunk, late: Readings, folded: Folded) -> list[NewChunk]:
+def _with_late(table: Chunks, chunk: Chunk, late: Samples, folded: Folded) -> list[NewChunk]:
     """A chunk with late readings in it. A bare one only counts them, and a repeat among them counts twice."""
     if not chunk.is_bare:
         readings = joined([*table.readings([chunk], folded.missing), late])
@@ -116,9 +116,9 @@ def _merged(table: Chunks, sound: Sequence[Chunk], bodies: Sequence[bytes], fold
 
 
 def _new_chunks(
-    series: int, readings: Readings, minutes: Rollup | None = None, *, tier: int = 0, packer: Packer | None = None
+    series: int, readings: Samples, minutes: Rollup | None = None, *, tier: int = 0, packer: Packer | None = None
 ) -> list[NewChunk]:
-    """Readings in order, with their minutes where these are known, as chunks of at most MOST_READINGS."""
+    """Samples in order, with their minutes where these are known, as chunks of at most MOST_READINGS."""
     n, packer = len(readings), packer or Packer()
     if n <= MOST_READINGS:
         return [_new_chunk(series, readings, minutes or rollup(readings), tier, packer)]
@@ -127,14 +127,14 @@ def _new_chunks(
     return [_new_chunk(series, piece, rollup(piece), tier, packer) for piece in pieces]
 
 
-def _new_chunk(series: int, readings: Readings, minutes: Rollup, tier: int, packer: Packer) -> NewChunk:
+def _new_chunk(series: int, readings: Samples, minutes: Rollup, tier: int, packer: Packer) -> NewChunk:
     """A fresh chunk (tier 0) that is small is soon merged: its minutes are not worth much work."""
     packed = rollups.pack(minutes) if tier or len(readings) >= _LARGE else rollups.pack_plain(minutes)
     first_ns, last_ns = int(readings.at_ns[0]), int(readings.at_ns[-1])
     return NewChunk(series, first_ns, last_ns, len(readings), tier, packed, packer.pack(readings))
 
 
-def _pieces(overlapping: Sequence[Chunk], readings: Readings) -> Iterator[tuple[Chunk | None, Readings]]:
+def _pieces(overlapping: Sequence[Chunk], readings: Samples) -> Iterator[tuple[Chunk | None, Samples]]:
     """Late readings by the chunk whose stretch they fall in, those between two with None."""
     starts = np.array([chunk.from_ns for chunk in overlapping], np.int64)
     ends = np.array([chunk.to_ns for chunk in overlapping], np.int64)

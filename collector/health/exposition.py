@@ -1,7 +1,7 @@
 """A process's counters as Prometheus reads them: the text exposition format 0.0.4.
 
-Input: counts and gauges under the names of `collector.health`. Output: families named `andon_...` in base units, counts
-with `_total`; labels `site` and `process`, and whom a `name/subject` is about. Pure.
+Input: counts and gauges under the names of `collector.health.counters`. Output: families named `andon_...` in base
+units, counts with `_total`; labels `site` and `process`, and whom a `name/subject` is about. Pure.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collector.config import SpoolSettings
-from collector.health import Counters
+from collector.health.counters import Counters
 from collector.readings import NS_PER_S
 from collector.schema import ALERT_EVENT
 from collector.spool.connection import WAL_BYTES, SpoolBusy, SpoolUnwritable
 from collector.spool.damage import NOTE
 from collector.spool.eviction import Evicted
 from collector.spool.ledger import EVERYWHERE, Cause, Gap
-from collector.spool.repair import discard_kept
+from collector.spool.repair.repair import discard_kept
 from collector.spool.spool import Spool, SpoolFull
 
 _AT_ONCE = 500

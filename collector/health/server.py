@@ -15,8 +15,8 @@ from typing import Any
 
 from collector.config import HealthSettings
 from collector.errors import AndonError
-from collector.exposition import CONTENT_TYPE, exposition
-from collector.health import Counters, Trouble
+from collector.health.counters import Counters, Trouble
+from collector.health.exposition import CONTENT_TYPE, exposition
 
 _REQUEST_S = 5.0  # a client that sends no more for so long is let go
 _STANDS_STILL_S = 60.0  # the ingest loop looks at its broker several times a second

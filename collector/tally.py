@@ -1,8 +1,8 @@
 """The tally of a spool: how much ever went in and out of it, counted in the very transactions that moved it.
 
-A process's counters (`collector.health`) end with it; these survive every kill, so that the books of `deploy.books`
-can be exact. Input: what `collector.pump` appends and hands on. Only the plant's readings count, not the collector's
-own. Kept in the spool's `memory`.
+A process's counters (`collector.health.counters`) end with it; these survive every kill, so that the books of
+`deploy.books` can be exact. Input: what `collector.pump` appends and hands on. Only the plant's readings count, not the
+collector's own. Kept in the spool's `memory`.
 """
 
 from __future__ import annotations

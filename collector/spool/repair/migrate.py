@@ -20,8 +20,8 @@ from collector.spool.dead import DeadLetter, DeadLetters
 from collector.spool.frames import FrameKind, is_sound, pack
 from collector.spool.ledger import EVERYWHERE, Cause, Gap, Ledger
 from collector.spool.mark import Standing
+from collector.spool.repair.transfer import copy_readable, unsealed_tables
 from collector.spool.tables import TABLES, seal_of
-from collector.spool.transfer import copy_readable, unsealed_tables
 
 FROM_VERSION = 1
 _SAME = {  # tables that only got a seal

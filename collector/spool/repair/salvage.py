@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from collector.spool import pages
 from collector.spool.connection import PAGE_BYTES, SpoolConnection
 from collector.spool.damage import Head, head_of
 from collector.spool.frames import is_sound
 from collector.spool.mark import Mark
-from collector.spool.pages import Cell
+from collector.spool.repair import pages
+from collector.spool.repair.pages import Cell
+from collector.spool.repair.wal import Wal, WalFrame
 from collector.spool.tables import TABLES, Table, is_sealed
-from collector.spool.wal import Wal, WalFrame
 
 _BY_WIDTH: dict[int, list[Table]] = defaultdict(list)
 for _table in TABLES.values():
