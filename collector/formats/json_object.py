@@ -121,7 +121,7 @@ def readings(payload: Mapping[str, Any], fields: Iterable[Measured], at_ns: int,
             present = True
             if value is None:
                 continue
-            value = _worth(value, series, field, topic)
+            value = worth(value, series, field, topic)
         found.append(series)
         values.append(value)
     if not found and not present:
@@ -129,7 +129,7 @@ def readings(payload: Mapping[str, Any], fields: Iterable[Measured], at_ns: int,
     return Readings(found, [at_ns] * len(found), values, [Quality.GOOD] * len(found))
 
 
-def _worth(value: object, series: Series, field: str, topic: str) -> float:
+def worth(value: object, series: Series, field: str, topic: str) -> float:
     if series.kind is Kind.STATE:
         return _state(value, series.states, field, topic)
     number = _number(value)

@@ -64,14 +64,14 @@ class ObjectMap:
         try:
             levels = {level: "" if level in asked else text for level, text in self._levels.items()}
             return Equipment(
-                self._enterprise, **{level: _filled(text, self.captures) for level, text in levels.items()}
+                self._enterprise, **{level: filled(text, self.captures) for level, text in levels.items()}
             )
         except ValueError:
             return None
 
     def _work_out(self, names: tuple[str, ...]) -> tuple[Measured, ...]:
         said = {**dict(zip(self._asked, names, strict=True)), **self.captures}
-        levels = {level: _filled(text, said) for level, text in self._levels.items()}
+        levels = {level: filled(text, said) for level, text in self._levels.items()}
         try:
             place = Equipment(self._enterprise, **levels)
         except ValueError as error:
@@ -83,7 +83,7 @@ class ObjectMap:
         return found
 
 
-def _filled(text: str, said: Mapping[str, str]) -> str:
+def filled(text: str, said: Mapping[str, str]) -> str:
     return _SLOT.sub(lambda slot: said[slot[1]], text)
 
 

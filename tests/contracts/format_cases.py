@@ -4,13 +4,15 @@
 `messages.jsonl`  one message a line: `topic`, one of `payload` (JSON), `text`, `base64`, and `received_ns` (0 when left
                   out); the line `{"restart": true}` puts a new format in the old one's place by snapshot and restore
 `expected.json`   one entry a message: `{"bad": sentence}`, or `{"readings": [[series, kind, unit, at_ns, value]]}` with
-                  the quality as sixth where it is not GOOD, and `gaps` as `[asset, cause, from_ns, to_ns, missing]`
+                  null for NaN and the quality as sixth where it is not GOOD, and `gaps` as
+                  `[asset, cause, from_ns, to_ns, missing]`
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +86,7 @@ def said_by(form: Format, message: Message) -> dict[str, Any]:
 def _told(decoded: Decoded) -> dict[str, Any]:
     told: dict[str, Any] = {"readings": []}
     for series, at_ns, value, quality in decoded.readings:
-        row = [series.name, str(series.kind), series.unit, at_ns, value]
+        row = [series.name, str(series.kind), series.unit, at_ns, None if math.isnan(value) else value]
         told["readings"].append([*row, int(quality)] if quality else row)
     if decoded.gaps:
         told["gaps"] = [list(gap[:5]) for gap in decoded.gaps]
