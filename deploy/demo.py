@@ -33,6 +33,7 @@ from deploy.report import Report
 from deploy.report_page import write_report
 from deploy.running import start_board, start_chain, start_collector, start_detection
 from deploy.site import SiteFile, load_site
+from deploy.witness import Witness
 from detectors.chain.run import FLOOR_READER, READER
 from detectors.engine import dealt_with
 
@@ -99,9 +100,9 @@ def run_demo(options: DemoOptions, progress: Progress, jobs: Jobs) -> Report | N
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="andon-demo-")))
         port = stack.enter_context(demo_broker(work, options.broker_port))
         site = _on_demo_broker(load_site(folder / "site.toml", spool_path=work / "spool.sqlite"), port)
-        clock, counters = PlantClock(), Counters()
+        clock, counters, witness = PlantClock(), Counters(), Witness()
         site.open_spool().close()
-        start_collector(jobs, site, clock, counters, stores=[])
+        start_collector(jobs, site, clock, counters, stores=[], watched=witness.over)
         start_detection(jobs, site)
         if site.network is not None:
             start_chain(jobs, site, site.network)
@@ -109,7 +110,8 @@ def run_demo(options: DemoOptions, progress: Progress, jobs: Jobs) -> Report | N
             progress.address(start_board(jobs, site, port=options.board_port))
         try:
             playback = playback_of(folder)
-            published = _publish(options, playback, site, clock, counters, progress, jobs)
+            _await(lambda: counters.counts.get("broker_subscriptions", 0) > 0, "the collector did not connect", jobs)
+            published = _publish(options, playback, site, clock, witness, progress, jobs)
             if options.until_end and not jobs.stop.is_set():
                 _await_everything(site, _end_ns(published, site), jobs)
                 return _report(options, site, published, playback.plant)
@@ -129,20 +131,20 @@ def _publish(
     playback: Playback,
     site: SiteFile,
     clock: PlantClock,
-    counters: Counters,
+    witness: Witness,
     progress: Progress,
     jobs: Jobs,
 ) -> list[Published]:
-    _await(lambda: counters.counts.get("broker_subscriptions", 0) > 0, "the collector did not connect", jobs)
     publisher = Publisher(site.broker, site.folder, "demo-plant")
     published: list[Published] = []
 
     def note(message: Published) -> None:
         published.append(message)
+        witness.awaits(message)
         progress.published(len(published), playback.total, message.at_ns)
 
     def wait_stored() -> None:
-        _await(lambda: counters.counts.get("messages_stored", 0) >= len(published), "messages are not stored", jobs)
+        _await(witness.has_all, "messages are not stored", jobs)
 
     try:
         pace = Pace(options.speed, jobs.stop)

@@ -22,6 +22,7 @@ from collector.patience import patiently, work_until
 from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
 from collector.readings import NS_PER_S
 from collector.retention import Retention
+from collector.sources.source import Source
 from collector.spool.claim import CollectorClaim
 from collector.spool.spool import Spool
 from deploy.jobs import Jobs
@@ -34,8 +35,15 @@ log = logging.getLogger(__name__)
 _IDLE_S = 0.05
 
 
-def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters, stores: Sequence[Store]) -> None:
-    """Starts the ingest loop over the site's broker and one drain per store."""
+def start_collector(
+    jobs: Jobs,
+    site: SiteFile,
+    clock: Clock,
+    counters: Counters,
+    stores: Sequence[Store],
+    watched: Callable[[Source], Source] = lambda source: source,
+) -> None:
+    """Starts the ingest loop over the site's broker and one drain per store; `watched` sees what goes to disk."""
     decoder = site.decoder(clock)
     start_health(jobs, site, counters, site.health.collect_port)
     counters.ask(decoder.clocks.gauges)
@@ -51,7 +59,7 @@ def start_collector(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters
             retention.hold_reserve(spool)
             appender = Appender(spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), retention, counters)
             last_ns = remembered_clock_ns(spool) if isinstance(clock, WallClock) else 0
-            source = site.source(clock, counters, since_ns=last_ns)
+            source = watched(site.source(clock, counters, since_ns=last_ns))
             try:
                 ingest(source, decoder, appender, stop)
             finally:

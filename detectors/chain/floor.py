@@ -7,7 +7,7 @@ had been written by then. `run` feeds it; `exposure` reads the Floor.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -70,10 +70,13 @@ class Past(msgspec.Struct):
         place = bisect_right(self.at_ns, at_ns)
         return (self.at_ns[place - 1], self.values[place - 1]) if place else None
 
-    def forget_before(self, at_ns: int) -> None:
-        """Drops what an answer at or after `at_ns` cannot need."""
+    def forget_before(self, at_ns: int, but_as_of: Sequence[int] = ()) -> None:
+        """Drops what an answer at or after `at_ns`, or at one of the instants `but_as_of`, cannot need."""
         place = max(0, bisect_right(self.at_ns, at_ns) - 1)
-        del self.at_ns[:place], self.values[:place]
+        needed = {bisect_right(self.at_ns, instant_ns) - 1 for instant_ns in but_as_of}
+        kept = sorted(one for one in needed if 0 <= one < place)
+        self.at_ns[:place] = [self.at_ns[one] for one in kept]
+        self.values[:place] = [self.values[one] for one in kept]
 
 
 class FloorHistory(msgspec.Struct):
@@ -94,9 +97,16 @@ class FloorHistory(msgspec.Struct):
             self.line[band.series] = band.line
             self.ratio.setdefault(band.series, Past()).note(band.at_ns, _ratio(band.value, band.expected))
 
-    def forget_before(self, at_ns: int) -> None:
-        """Drops what no answer at or after `at_ns` needs."""
-        for pasts in (self.stock, self.empty_in_s, self.ratio):
+    def forget_before(self, at_ns: int, alerts: Iterable[Alert] = ()) -> None:
+        """Drops what no answer at or after `at_ns` needs; of what was on hand when one of these alerts was raised or
+        changed, its use is reckoned as long as it is open."""
+        raised: dict[str, list[int]] = {}
+        for alert in alerts:
+            if alert.kind == SHORTAGE:
+                raised.setdefault(alert.series, []).append(alert.changed_at_ns)
+        for series, past in self.stock.items():
+            past.forget_before(at_ns - _KEPT_NS, raised.get(series, ()))
+        for pasts in (self.empty_in_s, self.ratio):
             for past in pasts.values():
                 past.forget_before(at_ns - _KEPT_NS)
 

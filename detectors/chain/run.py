@@ -137,7 +137,7 @@ class ChainRun:
             turned = [alert.key for alert in changed if _take(memory.open, alert)]
             if turned:
                 spoken += self._judge(memory, at_ns)
-        memory.history.forget_before(tick_ns)
+        memory.history.forget_before(tick_ns, (*memory.open.values(), *memory.waiting))
         return spoken
 
     def _judge(self, memory: Memory, at_ns: int) -> list[tuple[str, Record]]:

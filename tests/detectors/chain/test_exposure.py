@@ -179,6 +179,16 @@ class TestFloorHistory:
         assert len(cut.stock[PARTS].at_ns) < len(kept.stock[PARTS].at_ns)
         assert self.floor(cut, 700) == self.floor(kept, 700)
 
+    def test_forgetting_leaves_what_an_open_alert_is_reckoned_from(self) -> None:
+        """However often ticks pass: a night later the alert still says what was used when it was raised."""
+        raised = alert("shortage", value=220.0, changed_at_ns=NOW_NS + 120 * NS_PER_S)
+        kept, cut = self.history(), self.history()
+        for hour in range(1, 4):
+            cut.forget_before(NOW_NS + hour * 3600 * NS_PER_S, [raised])
+        assert len(cut.stock[PARTS].at_ns) == 2  # what was on hand then, and what is now
+        assert self.floor(cut, 4 * 3600, raised) == self.floor(kept, 4 * 3600, raised)
+        assert self.floor(cut, 4 * 3600, raised).use_per_d[("line", "part")] == pytest.approx(2 * 86_400)
+
     def test_use_is_what_was_on_hand_over_the_time_to_empty(self) -> None:
         history = self.history()
         history.note_band(Band("shortage", "plant/line", PARTS, NOW_NS + 120 * NS_PER_S, 880.0, 880.0))
