@@ -51,7 +51,7 @@ _REMEDIES = {
     0x91: _OURS,
     0x93: "the broker counts more messages under way than it sent: lower [broker] receive_maximum",
     0x94: _OURS,
-    0x95: "raise the broker's limit for packets, or lower what is sent",
+    0x95: "raise the broker's limit for packets, or lower readings_per_message of the mqtt_forward sink",
     0x96: "raise the broker's limit of messages for this client",
     0x97: "raise the broker's quota for this client (connections, queued messages or bytes)",
     0x98: "ask the broker's administrator, who ended this connection",

@@ -34,13 +34,13 @@ _GROUPS = {1000: 150, 100: 300}
 BACKLOG_BYTES = 1_000_000_000
 
 FIGURES = (
-    Figure("spool: append in groups of 1,000", "readings/s", at_most=False),
-    Figure("spool / bare append, both packing, groups of 1,000", "ratio", must=0.5, aim=0.8, at_most=False),
-    Figure("spool / bare append of packed bytes, groups of 1,000", "ratio", at_most=False),
-    Figure("spool / SQLite blob of packed bytes, groups of 1,000", "ratio", at_most=False),
-    Figure("spool: append in groups of 100", "readings/s", must=250_000, at_most=False),
-    Figure("spool / bare append, both packing, groups of 100", "ratio", at_most=False),
-    Figure("spool: packed", "bytes/reading"),
+    Figure("P6 spool: append in groups of 1,000", "readings/s", at_most=False),
+    Figure("P6 spool / bare append, both packing, groups of 1,000", "ratio", must=0.5, aim=0.8, at_most=False),
+    Figure("P6 spool / bare append of packed bytes, groups of 1,000", "ratio", at_most=False),
+    Figure("P6 spool / SQLite blob of packed bytes, groups of 1,000", "ratio", at_most=False),
+    Figure("P6 spool: append in groups of 100", "readings/s", must=250_000, at_most=False),
+    Figure("P6 spool / bare append, both packing, groups of 100", "ratio", at_most=False),
+    Figure("P6 spool: packed", "bytes/reading"),
     Figure("spool of 1 GB: ready for the first append after kill -9", "s", must=5.0),
     Figure("spool of 1 GB: growth of memory until then", "MB", must=50.0),
 )

@@ -32,15 +32,15 @@ from deploy.bench.figure import Figure
 from deploy.bench.mixed_day import FROM_NS, MINUTES, SERIES, MixedDay
 
 FIGURES = (
-    Figure("history: a day of 190 mixed series", "bytes/reading", must=2.5, aim=1.7),
-    Figure("history: the same, entropy of single readings", "bytes/reading"),
-    Figure("history: the same as SQLite rows", "bytes/reading"),
-    Figure("history: 24 h of one series to 1-minute means, as asked", "ms", must=10, aim=5),
-    Figure("history: 24 h of one series to 1-minute means, anew from its readings", "ms"),
-    Figure("history: last value of 1,000 series", "ms", must=10, aim=5),
-    Figure("history: ingest", "readings/s"),
-    Figure("history: ingest against SQLite rows by series and time", "x", must=10, at_most=False),
-    Figure("history: ingest against SQLite rows without any key", "x"),
+    Figure("P7 history: a day of 190 mixed series", "bytes/reading", must=2.5, aim=1.7),
+    Figure("P7 history: the same, entropy of single readings", "bytes/reading"),
+    Figure("P7 history: the same as SQLite rows", "bytes/reading"),
+    Figure("P7 history: 24 h of one series to 1-minute means, as asked", "ms", must=10, aim=5),
+    Figure("P7 history: 24 h of one series to 1-minute means, anew from its readings", "ms"),
+    Figure("P7 history: last value of 1,000 series", "ms", must=10, aim=5),
+    Figure("P7 history: ingest", "readings/s"),
+    Figure("P7 history: ingest against SQLite rows by series and time", "x", must=10, at_most=False),
+    Figure("P7 history: ingest against SQLite rows without any key", "x"),
 )
 _GROUP_MINUTES = 4
 _ROWS_EVERY = 30  # groups

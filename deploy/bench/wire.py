@@ -24,18 +24,18 @@ from deploy.bench.load import LINE, Load, published
 from deploy.bench.servers import Running, mosquitto
 
 FIGURES = (
-    Figure("MQTT receive at QoS 0, CPU against a bare socket", "x", 3.0, 1.5),
-    Figure("MQTT receive at QoS 1, CPU against a bare socket", "x", 3.0, 1.5),
-    Figure("plain paho at QoS 0, CPU against a bare socket", "x"),
-    Figure("plain paho at QoS 1, CPU against a bare socket", "x"),
-    Figure("MQTT receive at QoS 0, CPU", "us/message"),
-    Figure("MQTT receive at QoS 1, CPU", "us/message"),
-    Figure("bare socket at QoS 0, CPU", "us/message"),
-    Figure("bare socket at QoS 1, CPU", "us/message"),
-    Figure("MQTT receive at QoS 0", "messages/s", at_most=False),
-    Figure("MQTT receive at QoS 1", "messages/s", at_most=False),
-    Figure("bare socket at QoS 0", "messages/s", at_most=False),
-    Figure("bare socket at QoS 1", "messages/s", at_most=False),
+    Figure("P3 MQTT receive at QoS 0, CPU against a bare socket", "x", 3.0, 1.5),
+    Figure("P3 MQTT receive at QoS 1, CPU against a bare socket", "x", 3.0, 1.5),
+    Figure("P3 plain paho at QoS 0, CPU against a bare socket", "x"),
+    Figure("P3 plain paho at QoS 1, CPU against a bare socket", "x"),
+    Figure("P3 MQTT receive at QoS 0, CPU", "us/message"),
+    Figure("P3 MQTT receive at QoS 1, CPU", "us/message"),
+    Figure("P3 bare socket at QoS 0, CPU", "us/message"),
+    Figure("P3 bare socket at QoS 1, CPU", "us/message"),
+    Figure("P3 MQTT receive at QoS 0", "messages/s", at_most=False),
+    Figure("P3 MQTT receive at QoS 1", "messages/s", at_most=False),
+    Figure("P3 bare socket at QoS 0", "messages/s", at_most=False),
+    Figure("P3 bare socket at QoS 1", "messages/s", at_most=False),
 )
 
 _MESSAGES = 60_000

@@ -34,11 +34,11 @@ _READINGS_PER_TURN = 60_000
 _START_NS = 1_790_000_000 * NS_PER_S
 
 FIGURES = (
-    Figure("influx sink / http.client, bodies of 5,000 rows: CPU", "x", must=1.3, aim=1.1),
-    Figure("influx sink / http.client, bodies of 20,000 rows: CPU", "x", must=1.3, aim=1.1),
-    Figure("influx sink: CPU per reading, bodies of 5,000 rows", "us"),
-    Figure("post alone, influxdb-client / http.client, 5,000 rows: CPU", "x"),
-    Figure("post alone, influxdb-client / http.client, 20,000 rows: CPU", "x"),
+    Figure("P8 influx sink / http.client, bodies of 5,000 rows: CPU", "x", must=1.3, aim=1.1),
+    Figure("P8 influx sink / http.client, bodies of 20,000 rows: CPU", "x", must=1.3, aim=1.1),
+    Figure("P8 influx sink: CPU per reading, bodies of 5,000 rows", "us"),
+    Figure("P8 post alone, influxdb-client / http.client, 5,000 rows: CPU", "x"),
+    Figure("P8 post alone, influxdb-client / http.client, 20,000 rows: CPU", "x"),
 )
 
 

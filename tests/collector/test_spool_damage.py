@@ -1,4 +1,4 @@
-"""A torn or flipped spool starts unattended, loses the damaged records at most, and says exactly how many.
+"""R4: a torn or flipped spool starts unattended, loses the damaged records at most, and says exactly how many.
 
 ANDON_DAMAGE_TRIALS=1000 runs a thousand trials of one flip each and cuts at every byte; without it a quarter of the
 flips and every 61st cut are tried (about half a minute).

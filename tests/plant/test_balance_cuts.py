@@ -1,4 +1,4 @@
-"""Ten cuts of the network in the middle of packets, on either side of the broker, and the balance after them."""
+"""R2: ten cuts of the network in the middle of packets, on either side of the broker, and the balance after them."""
 
 from __future__ import annotations
 

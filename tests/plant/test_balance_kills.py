@@ -1,5 +1,6 @@
-"""kill -9 while numbered messages are published: of the collector, of the broker, of the store. Whatever is killed,
-every number is in the store exactly once and in the spool's log at least once.
+"""R1, R2: kill -9 while numbered messages are published: of the collector, of the broker, of the store.
+
+Whatever is killed, every number is in the store exactly once and in the spool's log at least once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ten minutes without a store at 500 messages/s, then all of it beside the live readings: the short form of
+"""R3: ten minutes without a store at 500 messages/s, then all of it beside the live readings: the short form of
 `andon bench outage`, with the same bars."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every tenth of 1,000 messages a second is malformed: the good ones do not wait for it, the bad ones are kept with
+"""R6: every tenth of 1,000 messages a second is malformed: the good ones do not wait for it, the bad ones are kept with
 their reason, and what a mended mapping can read comes back by `andon dead replay` with its own times."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""A short soak in every run, judged as the long one of `make soak` is: memory and descriptors stand still, the balance
-is exact. A minute cannot tell 1 MB/h: there the growth that the slope comes to is bounded instead."""
+"""R11: a short soak in every run, judged as the long one of `make soak` is: nothing grows, the balance is exact.
+
+A minute cannot tell 1 MB/h: there the growth that the slope comes to is bounded instead.
+"""
 
 from __future__ import annotations
 
