@@ -1,7 +1,8 @@
 """Dead letters come back: after the mapping was mended, what was kept is decoded again and stored with its own times.
 
-Input: letters of `spool.dead`, oldest first, and the decoder of the site.toml as it is now. Output: their readings in
-the log, the letters gone, both in one transaction; a letter that still cannot be read stays, with today's reason.
+Input: letters of `spool.dead` that are messages (rows are for `collector.dead_resend`), oldest first, and the decoder
+of the site.toml as it is now. Output: their readings in the log, the letters gone and their gaps in the ledger closed,
+all in one transaction; a letter that still cannot be read stays, with today's reason.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from collector.decoder import Decoder
-from collector.pump import MEMORY
+from collector.inventory.booking import booked
+from collector.memory import recalled
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
+from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
 from collector.tally import count_replayed
 
-SINK = "sink:"  # letters of this topic are rows a store refused, not messages
 _AT_ONCE = 500
 _SAYS_NOTHING = "it can be read now, and holds no reading that is not known already"
 
@@ -38,16 +40,21 @@ def replay_dead(spool: Spool, decoder: Decoder, topic: str = "") -> Revived:
     What formats remember (joined times, Sparkplug sessions) is read as it is now and not changed: a letter tells
     nothing about the present.
     """
-    memory, after, sum_ = spool.recall(MEMORY), 0, Revived()
+    memory, after, sum_ = recalled(spool), 0, Revived()
     while True:
         with spool.transaction():  # letters are read inside: the collector may count up or evict one meanwhile
             letters = spool.dead.after(after, _AT_ONCE)
-            chosen = [(id_, one) for id_, one in letters if not one.topic.startswith(SINK) and topic in ("", one.topic)]
+            chosen = [(id_, one) for id_, one in letters if not one.is_row and topic in ("", one.topic)]
             decoder.restore(memory)
             sum_ = sum_.plus(_replay(spool, decoder, chosen))
         if not letters:
             return sum_
         after = letters[-1][0]
+
+
+def _came(letter: DeadLetter) -> Gap:
+    """Takes back what `collector.unread` booked when the letter could not be read."""
+    return Gap(letter.topic, Cause.DEAD_LETTER, letter.received_ns, letter.received_ns, -letter.times)
 
 
 def _replay(spool: Spool, decoder: Decoder, letters: Sequence[tuple[int, DeadLetter]]) -> Revived:
@@ -56,11 +63,18 @@ def _replay(spool: Spool, decoder: Decoder, letters: Sequence[tuple[int, DeadLet
     readings = 0
     for id_, letter in letters:
         intake = decoder.decode([Message(letter.topic, letter.payload, letter.received_ns)])
-        if intake.dead or not intake.lots:
+        intake = booked(spool, intake)
+        if intake.dead or not (intake.lots or intake.records):
             spool.dead.amend(id_, intake.dead[0].reason if intake.dead else _SAYS_NOTHING)
             continue
         spool.log.append(intake.frames(spool.series))
+        for said in intake.records:
+            spool.log.say(*said)
+        for gap in intake.gaps:
+            if gap.missing < 0:  # what was booked as missing has come with the letter
+                spool.ledger.add(gap)
         spool.dead.remove(id_)
+        spool.ledger.add(_came(letter))
         read.append(letter)
         readings += len(intake)
     count_replayed(spool, read, readings)

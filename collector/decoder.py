@@ -17,8 +17,20 @@ from collector.clocks.clock import Clock
 from collector.clocks.watch import ClockWatch, watch_for
 from collector.config import ClockSettings, ConfigError, Document, Site, Subscription
 from collector.folder import find
-from collector.formats.format import BadPayload, Format, KnowsPlaces, ReadsWhole
-from collector.intake import Columns, Intake, Lot
+from collector.formats.format import (
+    BadPayload,
+    Format,
+    Gauges,
+    KeepsTime,
+    KnowsPlaces,
+    ReadsWhole,
+    RemembersInParts,
+)
+from collector.formats.limits import LONGEST_TOPIC, SHORT_BYTES, Limits
+from collector.intake import Columns, Intake, Lot, Signalled
+from collector.inventory.signals import Signal
+from collector.inventory.timing import judged_in_time
+from collector.memory import Memory
 from collector.readings import Equipment
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
@@ -27,6 +39,7 @@ from collector.unread import Unread
 
 log = logging.getLogger(__name__)
 
+_PART = "\n"  # between a subscription's name and that of a part of its memory
 MOST_TOPICS = 100_000  # whose formats are kept ready; past that all are looked up anew
 
 
@@ -34,49 +47,93 @@ class Decoder:
     """The formats of a site behind their topics; the first subscription that matches a topic reads it."""
 
     def __init__(
-        self, routes: Sequence[tuple[TopicTemplate, Format]], clock: Clock, clocks: ClockWatch | None = None
+        self,
+        routes: Sequence[tuple[TopicTemplate, Format]],
+        clock: Clock,
+        clocks: ClockWatch | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._routes = [(template.matcher(), form) for template, form in routes]
         self._formats = {f"{template.text} {type(form).__module__}": form for template, form in routes}
+        self._timekeepers = [form for form in self._formats.values() if isinstance(form, KeepsTime)]
         self._clock = clock
+        self._limits = limits or Limits()
         self.clocks = clocks or watch_for(clock, ClockSettings().offset_limit_s)
         self._known: dict[str, Format] = {}
         self._unread = Unread(self._place_of)
         self.filters = list(dict.fromkeys(template.filter for template, _ in routes))
 
-    def decode(self, messages: Sequence[Message], *, is_settled: bool = True) -> Intake:
-        """What a delivery came to; `is_settled` as the delivery says."""
+    def decode(self, messages: Sequence[Message], *, is_settled: bool = True, now_ns: int | None = None) -> Intake:
+        """What a delivery came to, and what was due without a message by `now_ns` (None: no time passes).
+
+        `is_settled` as the delivery says.
+        """
         intake, columns = Intake(len(messages)), Columns()
         for form, own in self._by_format(messages, intake):
             rest = form.decode_whole(own, columns) if isinstance(form, ReadsWhole) else own
             for message in rest:
-                _decode_one(form, message, columns, intake)
+                self._decode_one(form, message, columns, intake)
+        if now_ns is not None:
+            for keeper in self._timekeepers:
+                _add_due(keeper, now_ns, columns, intake)
         intake.gaps += self._unread.gaps(messages, intake.dead)
         intake.lots = columns.lots()
         for lot in intake.lots:
             self._judge_times(lot, intake, is_settled)
         return intake
 
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode({name: form.snapshot() for name, form in self._formats.items()})
+    def reads(self, topic: str) -> bool:
+        """Whether a [[subscribe]] matches a topic."""
+        return self._format_of(topic) is not None
 
-    def restore(self, memory: bytes) -> None:
+    def snapshot(self) -> Memory:
+        """What must survive a restart, by name: a part where a format remembers in parts, else its whole."""
+        memory: dict[str, bytes] = {}
+        for name, form in self._formats.items():
+            if isinstance(form, RemembersInParts):
+                memory.update({f"{name}{_PART}{part}": kept for part, kept in form.parts().items()})
+            else:
+                memory[name] = form.snapshot()
+        return memory
+
+    def restore(self, memory: Memory) -> None:
         """Takes up what each subscription remembered; what no longer fits its format is dropped, and said to be."""
-        for name, kept in (msgspec.msgpack.decode(memory, type=dict[str, bytes]) if memory else {}).items():
-            if name in self._formats:
-                try:
-                    self._formats[name].restore(kept)
-                except (msgspec.MsgspecError, ValueError) as error:
-                    log.warning("memory.dropped subscription=%r reason=%r", name, str(error))
+        parts: dict[str, dict[str, bytes]] = {name: {} for name in self._formats}
+        for name, kept in memory.items():
+            whose, _, part = name.partition(_PART)
+            parts.get(whose, {})[part] = kept
+        for name, form in self._formats.items():
+            try:
+                if isinstance(form, RemembersInParts):
+                    form.restore_parts(parts[name])
+                elif "" in parts[name]:
+                    form.restore(parts[name][""])
+            except (msgspec.MsgspecError, ValueError) as error:
+                log.warning("memory.dropped subscription=%r reason=%r", name, str(error))
+
+    def gauges(self) -> dict[str, float]:
+        """What the formats and the watch over the clocks count."""
+        sums: dict[str, float] = {}
+        for form in self._formats.values():
+            if isinstance(form, Gauges):
+                for name, value in form.gauges().items():
+                    sums[name] = sums.get(name, 0.0) + value
+        return {**self.clocks.gauges(), **sums}
 
     def _by_format(self, messages: Sequence[Message], intake: Intake) -> Iterable[tuple[Format, Sequence[Message]]]:
         """The messages of each format, in order of arrival; those that no format reads are dead letters."""
         found: dict[Format, list[Message]] = {}
         for message in messages:
+            if len(message.payload) > SHORT_BYTES or len(message.topic) > LONGEST_TOPIC:
+                try:
+                    self._limits.check_message(message)
+                except BadPayload as bad:
+                    intake.dead.append(_letter(message, str(bad)))
+                    continue
             form = self._known.get(message.topic) or self._format_of(message.topic)
             if form is None:
                 reason = f"no [[subscribe]] reads topic {message.topic!r}: add one to site.toml"
-                intake.dead.append(DeadLetter(message.topic, message.payload, reason, message.received_ns))
+                intake.dead.append(_letter(message, reason))
             elif form in found:
                 found[form].append(message)
             else:
@@ -97,6 +154,28 @@ class Decoder:
         form = self._format_of(topic)
         return form.place(topic) if isinstance(form, KnowsPlaces) else None
 
+    def _decode_one(self, form: Format, message: Message, columns: Columns, intake: Intake) -> None:
+        """Adds what one message said; a message that cannot be read becomes a dead letter."""
+        try:
+            decoded = form.decode(message)
+            self._limits.check_decoded(message, decoded)
+        except BadPayload as bad:
+            intake.dead.append(_letter(message, str(bad)))
+            return
+        columns.add(decoded.readings, message.received_ns)
+        intake.gaps.extend(decoded.gaps)
+        self._take_signals(decoded.signals, message, intake)
+
+    def _take_signals(self, signals: Sequence[Signal], message: Message, intake: Intake) -> None:
+        """Of stocks and orders, a time that cannot be yet becomes that of the receipt; the others move the clock."""
+        for signal in signals:
+            judged, gap = judged_in_time(signal, message.received_ns)
+            intake.signals.append(Signalled(judged, message))
+            if gap is None:
+                self._clock.saw(judged.at_ns)
+            else:
+                intake.gaps.append(gap)
+
     def _judge_times(self, lot: Lot, intake: Intake, is_settled: bool) -> None:
         """Flags the readings whose time cannot be right; the others move the site's clock."""
         judged = self.clocks.judge(
@@ -108,15 +187,17 @@ class Decoder:
             self._clock.saw(judged.latest_ns)
 
 
-def _decode_one(form: Format, message: Message, columns: Columns, intake: Intake) -> None:
-    """Adds what one message said; a message that cannot be read becomes a dead letter."""
-    try:
-        readings, gaps = form.decode(message)
-    except BadPayload as bad:
-        intake.dead.append(DeadLetter(message.topic, message.payload, str(bad), message.received_ns))
-        return
-    columns.add(readings, message.received_ns)
+def _letter(message: Message, reason: str) -> DeadLetter:
+    return DeadLetter(message.topic, message.payload, reason, message.received_ns)
+
+
+def _add_due(keeper: KeepsTime, now_ns: int, columns: Columns, intake: Intake) -> None:
+    """Adds what time alone brought."""
+    readings, gaps, dead, says = keeper.due(now_ns)
+    columns.add(readings, now_ns)
     intake.gaps.extend(gaps)
+    intake.dead.extend(dead)
+    intake.says.extend(says)
 
 
 def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
@@ -137,4 +218,4 @@ def decoder_of(document: Document, site: Site, clock: Clock) -> Decoder:
         except (ValueError, re.error) as error:
             raise ConfigError(f"{document.path}: `subscribe[{i}]`: {error}; correct it") from error
     limit_s = document.section("clock", ClockSettings).offset_limit_s
-    return Decoder(routes, clock, watch_for(clock, limit_s))
+    return Decoder(routes, clock, watch_for(clock, limit_s), document.section("limits", Limits))

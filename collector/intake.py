@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from collector.inventory.signals import Signal
 from collector.readings import Batch, Reading, Readings, Series
+from collector.sources.source import Message, Saying
 from collector.spool.dead import DeadLetter
-from collector.spool.frames import Frame, batch_frame
+from collector.spool.frames import Frame, Record, batch_frame
 from collector.spool.ledger import Gap
 from collector.spool.series import SeriesCatalog
 
@@ -37,14 +40,48 @@ class Lot:
         return [batch_frame(self.shard, batch.take(slice(at, at + FRAME_READINGS))) for at in cuts]
 
 
+class Signalled(NamedTuple):
+    """What was heard of a stock or an order, and the message that said it."""
+
+    signal: Signal
+    message: Message
+
+
+class Said(NamedTuple):
+    """A record for the log, under the id that makes it stand there once."""
+
+    shard: str
+    output_id: str
+    record: Record
+
+
 @dataclass(slots=True)
 class Intake:
-    """A delivery's worth: `lots` (one a line, more where counters join), `dead` letters and `gaps`."""
+    """A delivery's worth: `lots` (one a line, more where counters join), `dead` letters and `gaps`; and what formats
+    want to say, once that is on disk.
+
+    `signals` are booked when it is stored (`collector.inventory.booking`), which adds to all the others. `memories`: what
+    the source has to remember from then on, by name.
+    """
 
     messages: int = 0
     lots: list[Lot] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    says: list[Saying] = field(default_factory=list)
+    signals: list[Signalled] = field(default_factory=list)
+    records: list[Said] = field(default_factory=list)
+    memories: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether there is anything to store."""
+        return any((self.lots, self.dead, self.gaps, self.signals, self.records, self.memories))
+
+    def take_refused(self, letters: Sequence[DeadLetter]) -> None:
+        """Adds what the source itself could not read, each letter a message."""
+        self.messages += len(letters)
+        self.dead.extend(letters)
 
     def __len__(self) -> int:
         """How many readings."""

@@ -150,12 +150,22 @@ def rows_in(frames: Sequence[Frame]) -> int:
 
 def enrol(spool: Spool, readers: Sequence[str]) -> None:
     """Makes retention wait for these stores and their backlogs, and forgets all others; inside a transaction."""
-    known = [reader_ for reader_ in spool.log.readers("sink:") if not reader_.endswith(_BACKLOG)]
-    for gone in set(known) - set(readers):
+    for gone in set(stores(spool)) - set(readers):
         spool.forget(f"{_MEMORY} {gone}")
         spool.forget(f"tally {gone}")
     backlogs = [backlog_reader(one) for one in readers if Lanes(spool, one, Pace(), 0.0).behind()]
     spool.log.enrol([*readers, *backlogs], among="sink:")
+
+
+def stores(spool: Spool) -> list[str]:
+    """The readers that are stores, without the cursors of their backlogs."""
+    return [reader for reader in spool.log.readers("sink:") if not reader.endswith(_BACKLOG)]
+
+
+def unread(spool: Spool, reader: str) -> list[Stretch]:
+    """What a store has still to be handed: the stretches of its backlog, and all that follows its cursor."""
+    behind = Lanes(spool, reader, Pace(), 0.0).behind()
+    return [*behind, Stretch(spool.log.cursor(reader), spool.log.end())]
 
 
 def backlog_reader(reader: str) -> str:

@@ -14,13 +14,16 @@ from collector.config import Site
 from collector.decoder import Decoder
 from collector.health.counters import Counters
 from collector.intake import Columns, Intake
+from collector.inventory.booking import booked
 from collector.lanes import Lanes, Pace, rows_in
+from collector.memory import Memory, keep, recalled
 from collector.patience import patiently
 from collector.readings import NS_PER_S, Readings
 from collector.retention import Retention
 from collector.rows import RowEncoder
+from collector.sinks.guarded import Guarded
 from collector.sinks.sink import Parcel, Sink, SinkRejected, SinkUnavailable
-from collector.sources.source import Source
+from collector.sources.source import Publishes, Source
 from collector.spool.dead import DeadLetter
 from collector.spool.frames import Frame, gap_frames, tick_frame
 from collector.spool.ledger import Cause
@@ -30,7 +33,7 @@ from collector.tally import begin, count_passed, count_taken
 
 GROUP_MESSAGES = 1000
 GROUP_WAIT_S = 0.2
-MEMORY, CLOCK = "decoder", "clock"  # what is remembered with every append: the formats' memory, the site's time
+CLOCK = "clock"  # the site's time, remembered with every append
 _IDLE_S = 0.05
 DEFAULT_PACE = Pace()
 _SET_BACK_NS = 300 * NS_PER_S  # a clock that stands so far before the last tick was wrong then
@@ -38,21 +41,25 @@ _RETRY_FROM_S, _RETRY_TO_S = 0.5, 5.0
 
 
 def ingest(source: Source, decoder: Decoder, appender: Appender, stop: Event) -> None:
-    """Receives, decodes, appends, and only then acknowledges; ends when told to stop."""
+    """Receives, decodes, appends, and only then acknowledges and speaks; ends when told to stop."""
     while not stop.is_set():
         settled_ns = appender.clock.settled_ns()
         delivery = source.receive(GROUP_MESSAGES, GROUP_WAIT_S)
-        intake = decoder.decode(delivery.messages, is_settled=delivery.is_settled)
+        intake = decoder.decode(delivery.messages, is_settled=delivery.is_settled, now_ns=appender.clock.now_ns())
         intake.gaps.extend(delivery.gaps)
+        intake.take_refused(delivery.dead)
+        intake.memories.update(delivery.memories)
         if appender.append(intake, decoder.snapshot(), settled_ns if delivery.is_settled else 0, stop):
             delivery.acknowledge()
+            if intake.says and isinstance(source, Publishes):
+                source.publish(intake.says)
 
 
 def drain(
     name: str, sink: Sink, spool: Spool, clock: Clock, counters: Counters, stop: Event, pace: Pace = DEFAULT_PACE
 ) -> None:
     """Carries the log to a store, live first, and moves on only past what is durable there; ends when told to stop."""
-    reader, retry_s = reader_of(name), _RETRY_FROM_S
+    reader, retry_s, guarded = reader_of(name), _RETRY_FROM_S, Guarded(name, sink)
     lanes = Lanes(spool, reader, pace, time.monotonic())
     log = patiently(lambda: _begin(spool, reader, lanes), reader, counters, stop) or ""
     encoder = RowEncoder(spool.series)
@@ -63,7 +70,7 @@ def drain(
             continue
         parcel = Parcel(frames, spool.series, log=log, settled=lanes.settled(frames), encoder=encoder)
         try:
-            refused = _refused(sink, parcel, name, clock.now_ns())
+            refused = _refused(guarded, parcel, name, clock.now_ns())
         except SinkUnavailable as error:
             counters.sink_down(name, str(error))
             stop.wait(error.retry_after_s or retry_s * random.uniform(0.5, 1.0))
@@ -127,9 +134,9 @@ class Appender:
         self._retention = retention
         self._counters = counters
         self._ticked_ns = spool.log.clock_ns()
-        self._memory = spool.recall(MEMORY)
+        self._memory = recalled(spool)
 
-    def append(self, intake: Intake, memory: bytes, settled_ns: int, stop: Event) -> bool:
+    def append(self, intake: Intake, memory: Memory, settled_ns: int, stop: Event) -> bool:
         """True when durable, False when stopped before. A full spool first drops what may go, then waits for room.
 
         `settled_ns`: the site's time before which nothing is still on its way, 0 when that is not known.
@@ -140,10 +147,10 @@ class Appender:
         intake.lots.extend(own.lots())
         tick_ns = self._tick_due(settled_ns)
         stored = patiently(lambda: self._write(intake, memory, tick_ns), "ingest", self._counters, stop)
-        if not stored:
+        if stored is None:
             return False
         self._ticked_ns, self._memory = tick_ns or self._ticked_ns, memory
-        self._count(intake)
+        self._count(stored)
         self._retention.keep_bounds(self._spool)
         return True
 
@@ -159,21 +166,23 @@ class Appender:
         if flagged:
             self._counters.add("readings_clock", flagged)
 
-    def _write(self, intake: Intake, memory: bytes, tick_ns: int) -> bool:
-        """True when durable. Makes room as long as anything may go; raises SpoolFull when nothing may."""
-        while intake.lots or intake.dead or intake.gaps or tick_ns or memory != self._memory:
+    def _write(self, intake: Intake, memory: Memory, tick_ns: int) -> Intake:
+        """What is durable now. Makes room as long as anything may go; raises SpoolFull when nothing may."""
+        while intake.holds_anything or tick_ns or memory != self._memory:
             try:
-                self._commit(intake, memory, tick_ns)
-                return True
+                return self._commit(intake, memory, tick_ns)
             except SpoolFull:
                 if not self._retention.make_room(self._spool):
                     raise
-        return True
+        return intake
 
-    def _commit(self, intake: Intake, memory: bytes, tick_ns: int) -> None:
+    def _commit(self, intake: Intake, memory: Memory, tick_ns: int) -> Intake:
         with self._spool.transaction():
+            intake = booked(self._spool, intake)
             self._spool.log.append(gap_frames(intake.gaps))  # before the readings that ended them
             self._spool.log.append(intake.frames(self._spool.series))
+            for said in intake.records:
+                self._spool.log.say(*said)
             count_taken(self._spool, intake)
             for letter in intake.dead:
                 self._spool.dead.add(letter)
@@ -181,5 +190,8 @@ class Appender:
                 self._spool.ledger.add(gap)
             if tick_ns:
                 self._spool.log.append([tick_frame(tick_ns)])
-            self._spool.remember(MEMORY, memory)
+            keep(self._spool, memory, self._memory)
+            for name, body in intake.memories.items():
+                self._spool.remember(name, body)
             self._spool.remember(CLOCK, b"%d" % self.clock.settled_ns())
+        return intake

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from collector.readings import NS_PER_S
 from collector.schema import ALERT_EVENT
 from collector.spool.connection import WAL_BYTES, SpoolBusy, SpoolUnwritable
 from collector.spool.damage import NOTE
+from collector.spool.dead import DeadLetter
 from collector.spool.eviction import Evicted
 from collector.spool.ledger import EVERYWHERE, Cause, Gap
 from collector.spool.repair.repair import discard_kept
 from collector.spool.spool import Spool, SpoolFull
+from collector.tally import count_evicted
 
+DEAD_LETTERS, DEAD_ROWS = "dead letters", "dead rows"  # assets: messages, and rows that a store refused
 _AT_ONCE = 500
 _LETTERS_AT_ONCE = 50
 _LOOK_EVERY = 200  # appends between two looks at size and age
@@ -129,10 +133,14 @@ class Retention:
         if spool.dead.size_bytes() <= _DEAD_RATIO * self._most_bytes:
             return 0
         with spool.transaction():
-            letters, from_ns, to_ns = spool.dead.evict_oldest(_LETTERS_AT_ONCE)
-            spool.ledger.add(Gap("dead letters", Cause.EVICTED, from_ns, to_ns, letters, _FULL_NOTE))
-        self.counters.evicted("dead_letters", letters)
-        return letters
+            letters = spool.dead.evict_oldest(_LETTERS_AT_ONCE)
+            messages = _book_dead(spool, DEAD_LETTERS, [letter for letter in letters if not letter.is_row])
+            rows = _book_dead(spool, DEAD_ROWS, [letter for letter in letters if letter.is_row])
+        if messages:
+            self.counters.evicted("dead_letters", messages)
+        if rows:
+            self.counters.evicted("dead_rows", rows)
+        return len(letters)
 
     def _drop_history(self, spool: Spool) -> int:
         """The oldest that is kept for boards: its readings first, then its rollups."""
@@ -154,6 +162,7 @@ class Retention:
                 said = Gap("spool records", Cause.EVICTED, gone.from_ns, gone.to_ns, gone.records, _FULL_NOTE)
                 spool.ledger.add(said)
             self._book_unseen(spool, gone)
+            count_evicted(spool, gone)
         if gone.readings:
             self.counters.evicted("readings", gone.readings)
         if gone.records:
@@ -170,6 +179,15 @@ class Retention:
             spool.log.forget_over(ALERT_EVENT.name, _ALERTS_KEPT, _AT_ONCE)
             spool.ledger.keep_bounds()
         self.counters.set("readings_damaged", spool.ledger.total(Cause.DAMAGED))
+
+
+def _book_dead(spool: Spool, asset: str, letters: Sequence[DeadLetter]) -> int:
+    """Books letters that went; how often they had come."""
+    times = [letter.received_ns for letter in letters]
+    came = sum(letter.times for letter in letters)
+    if letters:
+        spool.ledger.add(Gap(asset, Cause.EVICTED, min(times), max(times), came, _FULL_NOTE))
+    return came
 
 
 def _reserve(spool_path: Path) -> Path:

@@ -55,9 +55,29 @@ CHAIN_NODE = Measurement(
     ("title", "subtitle", "risk", "days_of_supply_d", "time_to_survive_d", "stops_at", "x", "y"),
 )
 CHAIN_ARC = Measurement("chain_arc", ("source", "target", "material"), ("risk", "share", "lead_time_d"))
+STOCK_RECEIPTS = Measurement(
+    "stock_receipts",
+    ("site", "item"),
+    ("open", "in_transit", "next_id", "next_due", "next_supplier"),
+)
+BOM_VERSION = Measurement("bom_version", ("site", "item"), ("version", "valid_from", "components"))
 WATCH_BEAT = Measurement("watch_beat", (), ("alive", "open_alerts", "spool_depth"))
+STORE_PROBE = Measurement("store_probe", (), ("value",))  # whether a store that refuses rows takes any at all
 
-MEASUREMENTS = (READING, EXPECTED, ALERT_STATE, ALERT_EVENT, OEE, EXPOSURE, CHAIN_NODE, CHAIN_ARC, WATCH_BEAT)
+MEASUREMENTS = (
+    READING,
+    EXPECTED,
+    ALERT_STATE,
+    ALERT_EVENT,
+    OEE,
+    EXPOSURE,
+    CHAIN_NODE,
+    CHAIN_ARC,
+    STOCK_RECEIPTS,
+    BOM_VERSION,
+    WATCH_BEAT,
+    STORE_PROBE,
+)
 
 
 class AlertLevel(StrEnum):
@@ -70,3 +90,4 @@ class AlertLevel(StrEnum):
 STATE_OF_LEVEL = {AlertLevel.WARNING: 1.0, AlertLevel.CRITICAL: 2.0}
 ALERT_OVER = "normal"  # `state` in the detail of an alert_event nobody has to do anything about any more
 SELF_LINE = "_self"  # the line under which the collector reports its own counters
+INVENTORY_LINE = "inventory"  # the line under which stocks are reported that were reckoned from counts and movements

@@ -1,8 +1,8 @@
 """The tally of a spool: how much ever went in and out of it, counted in the very transactions that moved it.
 
 A process's counters (`collector.health.counters`) end with it; these survive every kill, so that the books of
-`deploy.books` can be exact. Input: what `collector.pump` appends and hands on. Only the plant's readings count, not the
-collector's own. Kept in the spool's `memory`.
+`deploy.books` can be exact. Input: what `collector.pump` appends and hands on, and what `collector.retention` evicts.
+Only the plant's readings count, not the collector's own. Kept in the spool's `memory`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import msgspec
 import numpy as np
 
 from collector.intake import Intake
+from collector.lanes import stores, unread
 from collector.readings import Batch
 from collector.rows import has_row
 from collector.schema import SELF_LINE
 from collector.spool.dead import DeadLetter
+from collector.spool.eviction import Evicted
 from collector.spool.frames import Frame, FrameKind
 from collector.spool.spool import Spool
 
@@ -33,15 +35,20 @@ class Taken(msgspec.Struct, kw_only=True):
 
 
 class Passed(msgspec.Struct, kw_only=True):
-    """What a reader of the log was handed: readings, those that make no row, rows that it refused.
+    """What a reader of the log was handed: readings, those that make no row, rows that it refused to this day.
 
     `elsewhere`: readings that were appended and gone before it began; below zero where the log is older than the tally.
+    `evicted`: those that a full spool dropped before it had them. `damaged`: those it passed over because bytes on the
+    disk had changed, at most: the collector's own are among them, for nobody can tell. `has_begun`: it was there once.
     """
 
     readings: int = 0
     without_row: int = 0
     refused: int = 0
     elsewhere: int = 0
+    evicted: int = 0
+    damaged: int = 0
+    has_begun: bool = True
 
 
 def taken(spool: Spool) -> Taken:
@@ -51,7 +58,7 @@ def taken(spool: Spool) -> Taken:
 
 def passed(spool: Spool, reader: str) -> Passed:
     kept = spool.recall(f"tally {reader}")
-    return msgspec.msgpack.decode(kept, type=Passed) if kept else Passed()
+    return msgspec.msgpack.decode(kept, type=Passed) if kept else Passed(has_begun=False)
 
 
 def count_taken(spool: Spool, intake: Intake) -> None:
@@ -74,28 +81,61 @@ def count_replayed(spool: Spool, letters: Sequence[DeadLetter], readings: int) -
 
 
 def begin(spool: Spool, reader: str, behind: Sequence[tuple[int, int]]) -> None:
-    """Opens the tally of a reader that has none yet, in a transaction of its own.
+    """Opens the tally of a reader that has none yet, in transactions of its own; retention waits for it from then on.
 
     `behind`: the stretches of the log it has not been handed beside what follows its cursor, as (after, last).
     """
-    cursor = spool.log.cursor(reader)
-    if spool.recall(f"tally {reader}"):
+    if passed(spool, reader).has_begun:
         return
+    if reader not in spool.log.readers(reader):
+        with spool.transaction():
+            spool.log.advance(reader, 0)
     with spool.snapshot():  # a long log takes seconds to count, and nobody shall wait for it
-        waiting = readings_in(spool, [*behind, (cursor, spool.log.end())])
-        elsewhere = taken(spool).readings - waiting
+        waiting = readings_in(spool, [*behind, (spool.log.cursor(reader), spool.log.end())])
+        elsewhere = taken(spool).readings - waiting - passed(spool, reader).evicted
     with spool.transaction():
-        _keep(spool, f"tally {reader}", Passed(elsewhere=elsewhere))
+        sum_ = passed(spool, reader)
+        sum_.elsewhere, sum_.has_begun = elsewhere, True
+        _keep(spool, f"tally {reader}", sum_)
 
 
 def count_passed(spool: Spool, reader: str, frames: Sequence[Frame], refused: int) -> None:
-    """Adds a parcel, inside the transaction that moves the reader past it."""
-    batches = [one.body for one in frames if isinstance(one.body, Batch) and not _is_own(one.shard)]
+    """Adds a parcel, inside the transaction that moves the reader past it.
+
+    Frames of it that were evicted while it was on its way have come through after all.
+    """
+    gone = spool.log.gone()
+    batches = [(one.offset, one.body) for one in frames if isinstance(one.body, Batch) and not _is_own(one.shard)]
     sum_ = passed(spool, reader)
-    sum_.readings += sum(map(len, batches))
-    sum_.without_row += sum(int(np.count_nonzero(~has_row(batch))) for batch in batches)
+    sum_.readings += sum(len(batch) for _, batch in batches)
+    sum_.without_row += sum(int(np.count_nonzero(~has_row(batch))) for _, batch in batches)
     sum_.refused += refused
+    sum_.evicted -= sum(len(batch) for offset, batch in batches if offset <= gone)
+    sum_.damaged += _passed_over(spool, reader, frames)
     _keep(spool, f"tally {reader}", sum_)
+
+
+def count_evicted(spool: Spool, dropped: Evicted) -> None:
+    """Adds what went from a full spool to each store that had not had it, inside the transaction of the eviction."""
+    for reader in stores(spool):
+        left = unread(spool, reader)
+        evicted = sum(
+            head.readings for head in dropped.batches if not _is_own(head.shard) and _is_in(head.offset, left)
+        )
+        damaged = sum(span.readings for span in dropped.damaged if _is_in(span.last, left))
+        if evicted or damaged:
+            sum_ = passed(spool, reader)
+            sum_.evicted += evicted
+            sum_.damaged += damaged
+            _keep(spool, f"tally {reader}", sum_)
+
+
+def count_resent(spool: Spool, reader: str, letters: Iterable[DeadLetter]) -> None:
+    """Takes rows off those refused that the store took after all, inside the transaction that removes their letters."""
+    if spool.recall(f"tally {reader}"):  # it has none before its first parcel, and `begin` must find none then
+        sum_ = passed(spool, reader)
+        sum_.refused = max(0, sum_.refused - sum(letter.times for letter in letters))
+        _keep(spool, f"tally {reader}", sum_)
 
 
 def readings_in(spool: Spool, stretches: Iterable[tuple[int, int]]) -> int:
@@ -107,6 +147,21 @@ def readings_in(spool: Spool, stretches: Iterable[tuple[int, int]]) -> int:
             own = (one for one in frames if one.offset <= last and not _is_own(one.shard))
             readings += sum(len(one.body) for one in own if isinstance(one.body, Batch))
     return readings
+
+
+def _passed_over(spool: Spool, reader: str, frames: Sequence[Frame]) -> int:
+    """Readings between the place of a reader and the end of a parcel, which the parcel has not: they are damaged."""
+    first, last, gone = frames[0].offset, frames[-1].offset, spool.log.gone()
+    place = max([gone, *(after for after, until in unread(spool, reader) if after < first <= until)])
+    there = [one for one in frames if one.offset > place]
+    if last - place <= len(there):
+        return 0
+    handed = sum(len(one.body) for one in there if isinstance(one.body, Batch))
+    return max(0, spool.log.total_at(last) - spool.log.total_at(place) - handed)
+
+
+def _is_in(offset: int, stretches: Iterable[tuple[int, int]]) -> bool:
+    return any(after < offset <= last for after, last in stretches)
 
 
 def _keep(spool: Spool, name: str, sum_: Taken | Passed) -> None:

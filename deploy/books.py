@@ -4,31 +4,33 @@ Input: a spool, its tally (`collector.tally`), its log, dead letters and ledger.
 hold, whatever was killed meanwhile:
 
 - messages received = messages read + dead letters (kept, replayed, or dropped from a full spool)
-- for each store, readings due = handed on + waiting + dropped unread
+- for each store, readings due = handed on + waiting + dropped unread + damaged
 
-What was dropped must be in the ledger. What cannot be found anywhere is `unaccounted`, and not zero only when something
-is broken. A message that the broker delivered twice was received twice; its readings are one point in a store.
+What was dropped is counted for each store in the very transaction that dropped it, and is in the ledger besides. What
+cannot be found anywhere is `unaccounted`, and not zero only when something is broken. A message that the broker
+delivered twice was received twice; its readings are one point in a store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from collector import tally
-from collector.lanes import Lanes, Pace
+from collector.lanes import unread
 from collector.pump import reader_of
-from collector.spool.ledger import EVERYWHERE, Cause, Gap
+from collector.retention import DEAD_LETTERS, DEAD_ROWS
+from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
 
-_KEPT_BEFORE = (Cause.EVICTED, Cause.DAMAGED)
 _EVERYTHING = 2**31
 
 
 class StoreBook(msgspec.Struct, frozen=True, kw_only=True):
     """Readings of one store. Of those `handed_on`, `without_row` have no place there (their quality is in the spool)
-    and `refused` are dead letters. `dropped`: they went before the store had them."""
+    and `refused` are dead letters. What went before the store had it: `dropped` by a full spool, `damaged` on the disk.
+    """
 
     name: str
     due: int
@@ -37,11 +39,15 @@ class StoreBook(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     waiting: int
     dropped: int
+    damaged: int
     unaccounted: int
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages received and what they came to, readings and where they are, and what is known to be missing."""
+    """Messages received and what they came to, readings and where they are, and what is known to be missing.
+
+    `dead_rows_dropped`: rows that stores refused and whose letters a full spool dropped; no messages.
+    """
 
     messages_received: int
     messages_read: int
@@ -50,6 +56,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     dead_replayed: int
     dead_dropped: int
     dead_unaccounted: int
+    dead_rows_dropped: int
     readings: int
     stores: Sequence[StoreBook]
     missing: dict[str, int]
@@ -65,9 +72,8 @@ def books_of(spool: Spool, stores: Sequence[str]) -> Books:
         taken = tally.taken(spool)
         gaps = spool.ledger.read(_EVERYTHING)
         letters = spool.dead.read(_EVERYTHING)
-        kept = sum(letter.times for letter in letters if not letter.topic.startswith(reader_of("")))
-        dropped = _dropped(gaps, {"dead letters"})
-        lost = _dropped(gaps, {*spool.log.shards(), EVERYWHERE})
+        kept = sum(letter.times for letter in letters if not letter.is_row)
+        dropped = _dropped(gaps, DEAD_LETTERS)
         return Books(
             messages_received=taken.messages,
             messages_read=taken.messages - taken.dead_lettered,
@@ -75,20 +81,24 @@ def books_of(spool: Spool, stores: Sequence[str]) -> Books:
             dead_kept=kept,
             dead_replayed=taken.replayed_messages,
             dead_dropped=dropped,
-            dead_unaccounted=_beyond(taken.dead_lettered - kept - taken.replayed_messages, dropped),
+            dead_unaccounted=taken.dead_lettered - kept - taken.replayed_messages - dropped,
+            dead_rows_dropped=_dropped(gaps, DEAD_ROWS),
             readings=taken.readings,
-            stores=[_store(spool, name, taken.readings, lost) for name in stores],
+            stores=[_store(spool, name, taken.readings) for name in stores],
             missing=_missing(gaps),
         )
 
 
-def _store(spool: Spool, name: str, readings: int, dropped: int) -> StoreBook:
+def _store(spool: Spool, name: str, readings: int) -> StoreBook:
     reader = reader_of(name)
     passed = tally.passed(spool, reader)
-    behind = Lanes(spool, reader, Pace(), 0.0).behind()
-    waiting = tally.readings_in(spool, [*behind, (spool.log.cursor(reader), spool.log.end())])
+    left = unread(spool, reader)
+    waiting = tally.readings_in(spool, left)
     due = readings - passed.elsewhere
-    gone = due - passed.readings - waiting
+    gone = due - passed.readings - waiting - passed.evicted
+    damaged = passed.damaged + sum(
+        span.readings for after, last in left for span in spool.damage.spans(after + 1, last)
+    )
     return StoreBook(
         name=name,
         due=due,
@@ -96,19 +106,15 @@ def _store(spool: Spool, name: str, readings: int, dropped: int) -> StoreBook:
         without_row=passed.without_row,
         refused=passed.refused,
         waiting=waiting,
-        dropped=max(0, min(gone, dropped)),
-        unaccounted=_beyond(gone, dropped),
+        dropped=passed.evicted,
+        damaged=max(0, min(gone, damaged)),
+        unaccounted=min(gone, 0) or max(0, gone - damaged),
     )
 
 
-def _beyond(gone: int, booked: int) -> int:
-    """What is gone beyond what is booked; below zero when there is more than there should be."""
-    return min(gone, 0) or max(0, gone - booked)
-
-
-def _dropped(gaps: Sequence[Gap], assets: Collection[str]) -> int:
-    """How much of these assets was kept and is no longer."""
-    return sum(gap.missing for gap in gaps if gap.asset in assets and gap.cause in _KEPT_BEFORE)
+def _dropped(gaps: Sequence[Gap], asset: str) -> int:
+    """How much of an asset was kept and went from a full spool."""
+    return sum(gap.missing for gap in gaps if gap.asset == asset and gap.cause is Cause.EVICTED)
 
 
 def _missing(gaps: Sequence[Gap]) -> dict[str, int]:

@@ -5,12 +5,14 @@ A format module offers `Options` (a frozen msgspec struct, what site.toml may sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from collector.intake import Columns
+from collector.inventory.signals import Signal
 from collector.readings import Equipment, Readings
-from collector.sources.source import Message
+from collector.sources.source import Message, Saying
+from collector.spool.dead import DeadLetter
 from collector.spool.ledger import Gap
 
 
@@ -19,10 +21,23 @@ class BadPayload(Exception):
 
 
 class Decoded(NamedTuple):
-    """What one message said, possibly nothing, and which gaps it revealed."""
+    """What one message said, possibly nothing, and which gaps it revealed.
+
+    `signals`: what it said of stocks and orders, for the books of `collector.inventory`.
+    """
 
     readings: Readings = Readings()
     gaps: Sequence[Gap] = ()
+    signals: Sequence[Signal] = ()
+
+
+class Due(NamedTuple):
+    """What time alone brought: of messages that waited what they said, and what the format itself wants to say."""
+
+    readings: Readings = Readings()
+    gaps: Sequence[Gap] = ()
+    dead: Sequence[DeadLetter] = ()
+    says: Sequence[Saying] = ()
 
 
 class Format(Protocol):
@@ -50,6 +65,40 @@ class ReadsWhole(Protocol):
 
         Yields each other message when its turn comes, for `decode`; gives the same readings as `decode` would.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsTime(Protocol):
+    """What a Format offers besides, where it must act although nothing arrives, or answers to what it hears.
+
+    What it says is published after what led to it is on disk, and may be lost: a format says it again if need be.
+    """
+
+    def due(self, now_ns: int) -> Due:
+        """What is due at `now_ns` (site clock, UTC ns); asked after every delivery, the empty ones too."""
+        ...
+
+
+@runtime_checkable
+class RemembersInParts(Protocol):
+    """What a Format offers besides, where its memory is too large to be written with every append."""
+
+    def parts(self) -> dict[str, bytes]:
+        """The memory of `snapshot` by name; a part that nothing changed is the same object as before."""
+        ...
+
+    def restore_parts(self, parts: Mapping[str, bytes]) -> None:
+        """Takes up what `parts` gave."""
+        ...
+
+
+@runtime_checkable
+class Gauges(Protocol):
+    """What a Format offers besides, where it counts something of its own."""
+
+    def gauges(self) -> dict[str, float]:
+        """Names are those of counters; of several subscriptions they are added up."""
         ...
 
 

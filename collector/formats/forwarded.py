@@ -6,8 +6,9 @@ format = "forwarded"
 
 Both clocks, qualities, the descriptions of series and what it knows to be missing come as the gateway has them. Every
 bundle says which offsets of the gateway's log it holds: what was seen before is dropped, what comes after newer bundles
-is kept and flagged HISTORICAL, and offsets that will never come any more are a gap. Not for shared subscriptions: they
-break the order.
+is kept and flagged HISTORICAL, and offsets that will never come any more are a gap. Should they come after all (their
+bundle was a dead letter and is replayed), they are taken, and the gap is made up for. Not for shared subscriptions:
+they break the order.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from collector.config import Section, Site
 from collector.formats.format import BadPayload, Decoded
 from collector.forwarding.bundle import BadBundle, Bundle, unpack
-from collector.forwarding.coverage import Coverage, Span
+from collector.forwarding.coverage import MOST_SPANS, Coverage, Span
 from collector.readings import Quality, Readings
 from collector.sources.source import Message
 from collector.spool.frames import EVERY_SHARD
@@ -38,8 +39,20 @@ def build(options: Options, site: Site, topic: TopicTemplate) -> Forwarded:
     return Forwarded()
 
 
+def fits(message: Message) -> float:
+    """How surely a message is a bundle: 0 not, 1 nothing else unpacks as one."""
+    try:
+        unpack(message.payload)
+    except BadBundle:
+        return 0.0
+    return 1.0
+
+
 class _Seen:
-    """What came of one gateway's log, and when the gateway received what stands at the edges of the gaps in it."""
+    """What came of one gateway's log, and when the gateway received what stands at the edges of the gaps in it.
+
+    `coverage` is all that is settled, seen or booked as missing; `missing` is what of it was booked.
+    """
 
     def __init__(
         self,
@@ -47,11 +60,32 @@ class _Seen:
         begins_ns: Mapping[int, int] | None = None,
         ends_ns: Mapping[int, int] | None = None,
         shards: Iterable[str] = (),
+        missing: Iterable[Span] = (),
     ) -> None:
         self.coverage = Coverage(spans)
+        self.missing = Coverage(missing)
         self.begins_ns = dict(begins_ns or {})  # of the span that begins past this offset
         self.ends_ns = dict(ends_ns or {})  # of the span that ends with this offset
         self.shards = set(shards)  # the lines it ever sent readings of
+
+    def settle(self, offset: int) -> list[Span]:
+        """Gives up what is missing at or before an offset, and returns it."""
+        holes = self.coverage.settle(offset)
+        for hole in holes:
+            self.missing.add(*hole)
+        for oldest in self.missing.spans[:-MOST_SPANS]:  # no memory grows for ever: these stay given up
+            self.missing.take_out(*oldest)
+        return holes
+
+    def find(self, bundle: Bundle, now_ns: int) -> list[Gap]:
+        """What a bundle brings of what was booked as missing counts as not seen; it makes up for its gap."""
+        found = self.missing.take_out(bundle.after, bundle.through)
+        for span in found:
+            self.coverage.take_out(*span)
+        received = bundle.batch.received_ns
+        from_ns, to_ns = (int(received.min()), int(received.max())) if len(received) else (now_ns, now_ns)
+        came = sum(through - after for after, through in found)
+        return [Gap(_asset(bundle.origin), Cause.SEQ_GAP, from_ns, to_ns, -came)] if came else []
 
     def gap(self, hole: Span, gateway: str, now_ns: int) -> Gap:
         after, through = hole
@@ -61,7 +95,7 @@ class _Seen:
         )
         from_ns = min(self.ends_ns.get(after, to_ns), to_ns)
         shard = next(iter(self.shards)) if len(self.shards) == 1 else EVERY_SHARD
-        return Gap(f"gateway {gateway}", Cause.SEQ_GAP, from_ns, to_ns, through - after, note, shard)
+        return Gap(_asset(gateway), Cause.SEQ_GAP, from_ns, to_ns, through - after, note, shard)
 
     def note_times(self, bundle: Bundle, now_ns: int) -> None:
         received = bundle.batch.received_ns
@@ -83,6 +117,7 @@ class _Remembered(msgspec.Struct, array_like=True):
     begins_ns: dict[int, int]
     ends_ns: dict[int, int]
     shards: list[str]
+    missing: list[Span] = []
 
 
 class Forwarded:
@@ -104,14 +139,18 @@ class Forwarded:
 
     def snapshot(self) -> bytes:
         kept = [
-            _Remembered(*key, seen.coverage.spans, seen.begins_ns, seen.ends_ns, sorted(seen.shards))
+            _Remembered(
+                *key, seen.coverage.spans, seen.begins_ns, seen.ends_ns, sorted(seen.shards), seen.missing.spans
+            )
             for key, seen in self._seen.items()
         ]
         return msgspec.msgpack.encode(kept) if kept else b""
 
     def restore(self, memory: bytes) -> None:
         kept = msgspec.msgpack.decode(memory, type=list[_Remembered]) if memory else []
-        self._seen = {(one.origin, one.log): _Seen(one.spans, one.begins_ns, one.ends_ns, one.shards) for one in kept}
+        self._seen = {
+            (one.origin, one.log): _Seen(one.spans, one.begins_ns, one.ends_ns, one.shards, one.missing) for one in kept
+        }
 
     def _take(self, bundle: Bundle, received_ns: int) -> Decoded:
         key = (bundle.origin, bundle.log)
@@ -120,11 +159,16 @@ class Forwarded:
         if len(self._seen) > _MOST_LOGS:
             del self._seen[next(iter(self._seen))]
         seen.note_times(bundle, received_ns)
-        gaps = [seen.gap(hole, bundle.origin, received_ns) for hole in seen.coverage.settle(bundle.settled)]
+        gaps = [seen.gap(hole, bundle.origin, received_ns) for hole in seen.settle(bundle.settled)]
         is_late = bundle.through < seen.coverage.top
+        gaps += seen.find(bundle, received_ns)
         fresh = bundle.unseen(seen.coverage)
         seen.add(bundle, received_ns)
         return Decoded(_readings(fresh, is_late=is_late), [*gaps, *_told(fresh)])
+
+
+def _asset(gateway: str) -> str:
+    return f"gateway {gateway}"
 
 
 def _told(bundle: Bundle) -> list[Gap]:

@@ -44,6 +44,19 @@ class Coverage:
             last += 1
         self._spans[first:last] = [(after, through)]
 
+    def take_out(self, after: int, through: int) -> list[Span]:
+        """Nothing past `after` up to and with `through` is in it any more; returns what was, in order."""
+        kept, out = list[Span](), list[Span]()
+        for begin, end in self._spans:
+            low, high = max(begin, after), min(end, through)
+            if low >= high:
+                kept.append((begin, end))
+                continue
+            out.append((low, high))
+            kept += [span for span in ((begin, low), (high, end)) if span[0] < span[1]]
+        self._spans = kept
+        return out
+
     def settle(self, offset: int) -> list[Span]:
         """Closes the holes at or before `offset`, of which nothing will come any more; returns what was missing."""
         ends = [0, *map(_through, self._spans)]

@@ -62,7 +62,10 @@ def build(options: Options, folder: Path) -> MqttForward:
 
 
 class MqttForward:
-    """A Sink. Connects at the first write, and anew after a failure; nothing is sent again behind its back."""
+    """A Sink. Connects at the first write, and anew when the connection has ended since the last; paho never does.
+
+    Whatever went over a connection that ended before everything was acknowledged is sent again, and only then.
+    """
 
     def __init__(self, options: Options, gateway: str, folder: Path) -> None:
         self._options = options
@@ -77,7 +80,7 @@ class MqttForward:
         own = Parcel(parcel.frames, _Renamed(parcel.series, self._gateway), log=parcel.log, settled=parcel.settled)
         messages = (pack(bundle) for bundle in bundles(own, self._gateway, self._options.readings_per_message))
         try:
-            link = self._link = self._link or self._connect()
+            link = self._standing_link()
             for message in messages:
                 link.publish(message)
             link.settle()
@@ -90,10 +93,17 @@ class MqttForward:
             self._link.close()
             self._link = None
 
+    def _standing_link(self) -> Link:
+        if self._link is not None and self._link.has_ended():
+            self.close()
+        self._link = self._link or self._connect()
+        return self._link
+
     def _connect(self) -> Link:
         o = self._options
+        client_id = f"{o.broker.client_id}-forward-{self._gateway}"
         try:
-            client = client_for(o.broker, self._folder, f"{o.broker.client_id}-forward-{self._gateway}")
+            client = client_for(o.broker, self._folder, client_id, reconnects=False)
         except ConfigError as error:
             raise SinkUnavailable(str(error)) from error
         link = Link(client, o, f"{o.topic}/{self._gateway}")
@@ -115,7 +125,10 @@ class _Event(NamedTuple):
 
 
 class Link:
-    """One connection. paho's thread puts what happens on a queue; the sink's thread publishes and takes it off."""
+    """One connection, with a client and a queue of its own: what an earlier one has still to tell reaches nobody.
+
+    paho's thread puts what happens on the queue; the sink's thread publishes and takes it off.
+    """
 
     def __init__(self, client: paho.Client, options: Options, topic: str) -> None:
         self._client = client
@@ -138,6 +151,10 @@ class Link:
         event = self._next()
         if event.what != "connected" or event.code:
             raise self._failed("refuses the connection", event)
+
+    def has_ended(self) -> bool:
+        """Whether it was lost since the last write, when nothing was on its way."""
+        return not self._events.empty() or not self._client.is_connected()
 
     def publish(self, payload: bytes) -> None:
         """Sends one message; before that, waits for the oldest while as many as allowed are on their way."""

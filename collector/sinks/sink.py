@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from collector.readings import Series
 from collector.rows import RowEncoder
@@ -54,6 +54,13 @@ class Parcel:
         self.settled = settled
         self._encoder = encoder or RowEncoder(series)
 
+    @classmethod
+    def of_rows(cls, rows: Sequence[bytes]) -> Parcel:
+        """Rows whose frames are no longer at hand, for sinks that look at nothing else."""
+        parcel = cls([], {})
+        parcel.body = b"\n".join(rows)
+        return parcel
+
     @cached_property
     def body(self) -> bytes:
         """All points as lines of line protocol with times in ns, no newline at the end; `b""` when there are none."""
@@ -71,3 +78,12 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TakesRows(Protocol):
+    """A Sink that refuses rows and can be offered them once more, as they are: what it stores is rows."""
+
+    def write_rows(self, rows: Sequence[bytes]) -> None:
+        """Durable on return. Raises SinkUnavailable or SinkRejected (indices into `rows`)."""
+        ...

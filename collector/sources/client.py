@@ -19,12 +19,23 @@ C = TypeVar("C", bound=paho.Client)
 _CONNECT_S = 5.0  # for the TCP connection, and again for the TLS handshake
 
 
-def client_for(settings: BrokerSettings, folder: Path, client_id: str) -> paho.Client:
-    """A client with the site's credentials and TLS, for whoever publishes. Raises ConfigError."""
-    return configured(paho.Client, settings, folder, client_id)
+def client_for(settings: BrokerSettings, folder: Path, client_id: str, *, reconnects: bool = True) -> paho.Client:
+    """A client with the site's credentials and TLS, for whoever publishes. Raises ConfigError.
+
+    Without `reconnects` it is for one connection: when that ends, its owner makes the next with a new client.
+    """
+    return configured(paho.Client, settings, folder, client_id, reconnects=reconnects)
 
 
-def configured(kind: type[C], settings: BrokerSettings, folder: Path, client_id: str, *, keeps: bool = False) -> C:
+def configured(
+    kind: type[C],
+    settings: BrokerSettings,
+    folder: Path,
+    client_id: str,
+    *,
+    keeps: bool = False,
+    reconnects: bool = True,
+) -> C:
     """A client of this kind; `keeps`: the broker keeps its session (MQTT 3.1.1 says so here). Raises ConfigError."""
     _check_used(settings)
     is_5 = settings.protocol == "5"
@@ -34,6 +45,7 @@ def configured(kind: type[C], settings: BrokerSettings, folder: Path, client_id:
         clean_session=None if is_5 else not keeps,
         protocol=MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311,
         transport=settings.transport,
+        reconnect_on_failure=reconnects,
     )
     client.connect_timeout = _CONNECT_S
     client.max_inflight_messages_set(settings.receive_maximum)

@@ -13,6 +13,7 @@ from collector.spool.mark import Standing
 from collector.spool.tables import TABLES
 
 _INSERT = TABLES["dead"].insert()
+_ROWS = "sink:"  # how the topics begin of rows that a store refused
 
 
 class DeadLetter(NamedTuple):
@@ -23,6 +24,11 @@ class DeadLetter(NamedTuple):
     reason: str
     received_ns: int
     times: int = 1
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row that a store refused, no message."""
+        return self.topic.startswith(_ROWS)
 
     @property
     def size_bytes(self) -> int:
@@ -52,8 +58,16 @@ class DeadLetters:
 
     def read(self, limit: int = 100) -> list[DeadLetter]:
         """The newest letters, newest first."""
+        return [letter for _, letter in self.newest(limit)]
+
+    def newest(self, limit: int) -> list[tuple[int, DeadLetter]]:
+        """The newest letters, newest first, each with its own id."""
         rows = self._standing.rows("dead", "1 ORDER BY id DESC LIMIT ?", (limit,))
-        return [DeadLetter(*row[1:6]) for row in rows]
+        return [(row[0], DeadLetter(*row[1:6])) for row in rows]
+
+    def letter(self, id_: int) -> DeadLetter | None:
+        """The letter with this id, None where it is gone or never was."""
+        return next((DeadLetter(*row[1:6]) for row in self._standing.rows("dead", "id = ?", (id_,))), None)
 
     def after(self, id_: int, limit: int) -> list[tuple[int, DeadLetter]]:
         """Up to `limit` letters past the one with this id, in order of arrival, each with its own id; 0 begins."""
@@ -75,18 +89,18 @@ class DeadLetters:
         """What payloads and reasons take."""
         return self._standing.mark.dead_bytes
 
-    def evict_oldest(self, limit: int) -> tuple[int, int, int]:
-        """Drops up to `limit` of the oldest letters; (how many messages that was, from_ns, to_ns) of their receipt."""
+    def evict_oldest(self, limit: int) -> list[DeadLetter]:
+        """Drops up to `limit` of the oldest letters, inside the caller's transaction, and returns them."""
         mark = self._standing.mark
         rows = self._standing.rows("dead", "id > ? ORDER BY id LIMIT ?", (mark.dead_gone, limit))
         if not rows:
-            return 0, 0, 0
+            return []
         gone = rows[-1][0]
         self._connection.execute("DELETE FROM dead WHERE id <= ?", (gone,))
         self._standing.move(dead_gone=gone)
-        self._count(-len(rows), -sum(DeadLetter(*row[1:6]).size_bytes for row in rows))
-        times = [row[4] for row in rows]
-        return sum(row[5] for row in rows), min(times), max(times)
+        letters = [DeadLetter(*row[1:6]) for row in rows]
+        self._count(-len(rows), -sum(letter.size_bytes for letter in letters))
+        return letters
 
     def _replace(self, given: int, before: DeadLetter, digest: bytes, *, reason: str, times: int = 0) -> None:
         after = before._replace(reason=reason, times=times or before.times)

@@ -34,7 +34,8 @@ class Lost(NamedTuple):
 class Evicted(NamedTuple):
     """What was dropped: how many frames, readings and records in them, from when to when (UTC ns), and of which lines.
 
-    `unseen` readings were among them that nothing in the log told of any more: their frames were damaged.
+    `unseen` readings were among them that nothing in the log told of any more: their frames were damaged. `batches` are
+    the frames the readings were in, `damaged` the stretches that nobody can have had since they were found damaged.
     """
 
     frames: int = 0
@@ -44,6 +45,8 @@ class Evicted(NamedTuple):
     to_ns: int = 0
     lines: dict[str, Lost] = {}
     unseen: int = 0
+    batches: tuple[Head, ...] = ()
+    damaged: tuple[Span, ...] = ()
 
 
 class _Candidate(NamedTuple):
@@ -61,6 +64,7 @@ class Eviction:
         self._connection = connection
         self._standing = standing
         self._damage = damage
+        self._looked_at: dict[str, tuple[int, str]] = {}  # by measurement: where the next look for what is over begins
 
     def delivered(self, up_to: int, limit: int, *, before_ns: int | None = None) -> Evicted:
         """Drops up to `limit` of the oldest frames at or before the offset `up_to`, older than `before_ns`.
@@ -82,13 +86,22 @@ class Eviction:
         return self._drop([one for one in window if not one.is_spared], window)
 
     def over(self, measurement: str, keep: int, limit: int) -> int:
-        """Forgets up to `limit` of the oldest alerts that are over, beyond the newest `keep`; returns how many."""
-        count = "SELECT count(*) FROM latest WHERE measurement = ?"
-        (known,) = self._connection.execute(count, (measurement,)).fetchone()
-        if known <= keep:
+        """Forgets alerts that are over, beyond the newest `keep`; returns how many. Looks at `limit`, oldest first.
+
+        The next call looks on where this one ended, and from the oldest again after the last: those that stay open
+        for long hide nothing behind them.
+        """
+        youngest = self._connection.execute(
+            "SELECT at_ns, key FROM latest WHERE measurement = ? ORDER BY at_ns DESC, key DESC LIMIT 1 OFFSET ?",
+            (measurement, keep),
+        ).fetchone()
+        if youngest is None:
             return 0
-        oldest = (measurement, min(limit, known - keep))
-        rows = self._standing.rows("latest", "measurement = ? ORDER BY at_ns LIMIT ?", oldest)
+        where = "measurement = ? AND (at_ns, key) > (?, ?) AND (at_ns, key) <= (?, ?) ORDER BY at_ns, key LIMIT ?"
+        since = self._looked_at.pop(measurement, (-_FOREVER_NS, ""))
+        rows = self._standing.rows("latest", where, (measurement, *since, *youngest, limit))
+        if len(rows) == limit:
+            self._looked_at[measurement] = (rows[-1][2], rows[-1][1])
         ended = [row[:2] for row in rows if _is_over(row[3])]
         self._connection.executemany("DELETE FROM latest WHERE measurement = ? AND key = ?", ended)
         return len(ended)
@@ -110,16 +123,20 @@ class Eviction:
         self._connection.executemany(
             "DELETE FROM log WHERE offset = ?", [(one.head.offset,) for one in dropped if one.is_sound]
         )
+        passed_from = self._standing.mark.gone_offset + 1
         unseen, booked = self._pass(oldest) if oldest else (0, [])
+        hidden = [Span(passed_from, oldest[-1].head.offset, unseen)] if unseen else []
+        damaged = (*booked, *hidden)
         told = [one for one in dropped if not _is_in(one.head.offset, booked)]
         batches = [one for one in told if one.head.readings]
         leave_gaps(self._connection, (Gone(one.head, one.from_ns, one.to_ns) for one in batches if one.is_sound))
         if not told:
-            return Evicted(unseen=unseen)
+            return Evicted(unseen=unseen, damaged=damaged)
         times = [one.head.at_ns for one in told]
         records = sum(one.head.kind == FrameKind.RECORD for one in told)
         readings = sum(one.head.readings for one in batches)
-        return Evicted(len(told), readings, records, min(times), max(times), _by_line(batches), unseen)
+        heads = tuple(one.head for one in batches)
+        return Evicted(len(told), readings, records, min(times), max(times), _by_line(batches), unseen, heads, damaged)
 
     def _pass(self, oldest: Sequence[_Candidate]) -> tuple[int, list[Span]]:
         """Moves the mark past frames; the readings nobody told of, and the spans that were booked as damaged before."""

@@ -25,11 +25,13 @@ class Cause(StrEnum):
     DISCONNECTED = "disconnected"  # an edge node declared its death, or the collector was cut off from its broker
     NOT_RECEIVED = "not_received"  # known to have been sent and not taken in: dropped by the broker, or too large
     DEAD_LETTER = "dead_letter"  # messages came that could not be read; the asset is their topic
+    STOCK = "stock"  # a stock's book does not add up: more went out than was there, or a movement came too late
     DAMAGED = "damaged"  # kept on this disk, and found not to be what was written
 
 
+_CAME = "came after all"
 # told again with every append while the cause lasts
-_GOES_ON = frozenset({Cause.EVICTED, Cause.CLOCK, Cause.NOT_RECEIVED, Cause.DEAD_LETTER})
+_GOES_ON = frozenset({Cause.EVICTED, Cause.CLOCK, Cause.NOT_RECEIVED, Cause.DEAD_LETTER, Cause.STOCK})
 _PAUSE_NS = 600 * NS_PER_S
 _MOST = 20_000
 _AT_ONCE = 5_000
@@ -38,6 +40,7 @@ _AT_ONCE = 5_000
 class Gap(NamedTuple):
     """`missing` frames, messages or readings of `asset` between the two instants (UTC ns).
 
+    `missing` below zero takes back: so many that were booked as missing there have come after all.
     `shard` is the line to whose detectors the readings are missing (EVERY_SHARD: any of the site's may be), `cell` its
     cell where only that is concerned; without a `shard` the gap is booked and no detector is told.
     """
@@ -59,7 +62,13 @@ class Ledger:
         self._most = most
 
     def add(self, gap: Gap) -> None:
-        """Books a gap, inside the caller's transaction. One that goes on where its like ended is the same gap."""
+        """Books a gap, inside the caller's transaction. One that goes on where its like ended is the same gap.
+
+        What has come after all goes off the gaps of its asset and cause, those of its interval first.
+        """
+        if gap.missing < 0:
+            self._take_back(gap)
+            return
         last = self._like(gap) if gap.cause in _GOES_ON else None
         if last and gap.from_ns <= last[4] + _PAUSE_NS:
             number, _, _, from_ns, to_ns, missing, _ = last
@@ -118,6 +127,25 @@ class Ledger:
             self._sum_up(_gap(row))
         self._connection.execute("DELETE FROM ledger WHERE id <= ?", (oldest[-1][0],))
         self._standing.move(ledger_gone=oldest[-1][0])
+
+    def _take_back(self, came: Gap) -> None:
+        """Makes up for gaps as far as there are any; one that nothing is left of stays as an instant that says so."""
+        left = -came.missing
+        where = "asset = ? AND cause = ? AND missing > 0 ORDER BY from_ns <= ? AND to_ns >= ? DESC, id DESC"
+        for row in self._standing.rows("ledger", where, (came.asset, came.cause, came.to_ns, came.from_ns)):
+            gap, back = _gap(row), min(left, row[5])
+            left -= back
+            rest = gap._replace(missing=gap.missing - back)
+            self._write(row[0], rest if rest.missing else rest._replace(to_ns=gap.from_ns, note=_CAME))
+            if not left:
+                break
+        for asset, cause, from_ns, to_ns, missing, entries in self._standing.rows(
+            "summed", "asset = ? AND cause = ?", (came.asset, came.cause)
+        ):
+            back = min(left, missing)
+            left -= back
+            self._replace("summed", asset, cause, from_ns, to_ns, missing - back, entries)
+        self._standing.move(booked=self._standing.mark.booked + came.missing + left)
 
     def _sum_up(self, gap: Gap) -> None:
         known = self._standing.rows("summed", "asset = ? AND cause = ?", (gap.asset, gap.cause))

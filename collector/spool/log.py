@@ -112,6 +112,10 @@ class Log:
         """The offset of the newest frame, 0 when empty."""
         return self._standing.mark.end_offset
 
+    def gone(self) -> int:
+        """The offset up to which frames are gone but for those spared, 0 when none is."""
+        return self._standing.mark.gone_offset
+
     def lines(self) -> list[str]:
         """The production lines that have ever sent readings; the collector's own counters are none."""
         return [shard for shard in self.shards() if not shard.endswith(f"/{SELF_LINE}")]
@@ -132,7 +136,7 @@ class Log:
 
     def advance(self, reader: str, offset: int) -> None:
         """Moves a reader's place, inside the caller's transaction."""
-        self._put("cursor", reader, offset, self._total_at(offset))
+        self._put("cursor", reader, offset, self.total_at(offset))
 
     def readers(self, among: str) -> list[str]:
         """The readers with a cursor whose names begin with `among`."""
@@ -161,14 +165,11 @@ class Log:
         return self._eviction.delivered(up_to, limit, before_ns=before_ns)
 
     def evict_oldest(self, limit: int) -> Evicted:
-        """Drops up to `limit` of the oldest frames though somebody has not read them yet.
-
-        Never what was said about an alert (`alert|...`), what a person did, nor what tells detectors of a gap.
-        """
+        """Drops up to `limit` of the oldest frames though somebody has not read them yet, never those spared."""
         return self._eviction.oldest(limit)
 
     def forget_over(self, measurement: str, keep: int, limit: int) -> int:
-        """Forgets up to `limit` of the oldest alerts that are over, beyond the newest `keep`; returns how many."""
+        """Forgets alerts that are over, beyond the newest `keep`; looks at `limit` a call, returns how many went."""
         return self._eviction.over(measurement, keep, limit)
 
     def _insert(self, frames: Sequence[Frame], output_id: str, stored_ns: int) -> None:
@@ -225,8 +226,8 @@ class Log:
     def _put(self, table: str, *columns: Any) -> None:
         self._connection.execute(TABLES[table].insert(), self._standing.sealed(table, *columns))
 
-    def _total_at(self, offset: int) -> int:
-        """The running total of readings up to an offset."""
+    def total_at(self, offset: int) -> int:
+        """How many readings the log ever had up to an offset; of what is gone, up to its end."""
         mark = self._standing.mark
         if offset >= mark.end_offset:
             return mark.end_total

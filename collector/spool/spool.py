@@ -134,6 +134,11 @@ class Spool:
         """Forgets what was remembered under a name; call inside a transaction."""
         self._connection.execute("DELETE FROM memory WHERE name = ?", (name,))
 
+    def recall_all(self, prefix: str) -> dict[str, bytes]:
+        """All that is remembered under names that begin so, by the rest of the name."""
+        found = self._standing.rows("memory", "name > ? AND name < ?", (prefix, prefix + chr(0x10FFFF)))
+        return {row[0].removeprefix(prefix): row[1] for row in found}
+
     def recall(self, name: str) -> bytes:
         found = self._standing.rows("memory", "name = ?", (name,))
         return bytes(found[0][1]) if found else b""

@@ -44,6 +44,8 @@ def sheet(found: Books) -> Iterator[str]:
     yield _row("    replayed since", found.dead_replayed)
     yield _row("    dropped from a full spool", found.dead_dropped, "andon ledger")
     yield from _unaccounted("    unaccounted for", found.dead_unaccounted)
+    if found.dead_rows_dropped:
+        yield _row("refused rows dropped from a full spool", found.dead_rows_dropped, "andon ledger")
     yield _row("readings", found.readings)
     for store in found.stores:
         yield from _of_store(store)
@@ -63,6 +65,8 @@ def _of_store(store: StoreBook) -> Iterator[str]:
         yield _row("      of them refused", store.refused, "dead letters")
     yield _row("    waiting", store.waiting)
     yield _row("    dropped unread from a full spool", store.dropped, "andon ledger")
+    if store.damaged:
+        yield _row("    damaged on the disk", store.damaged, "andon ledger")
     yield from _unaccounted("    unaccounted for", store.unaccounted)
 
 

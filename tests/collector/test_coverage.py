@@ -32,6 +32,14 @@ def test_settling_names_every_offset_that_never_came_once(spans, settled):
     assert coverage.settle(settled) == []
 
 
+@given(SPANS, st.integers(0, 30), st.integers(0, 30))
+def test_what_is_taken_out_was_in_it_and_is_no_more(spans, after, through):
+    coverage = Coverage(spans)
+    before, stretch = seen_in(coverage), set(range(after + 1, through + 1))
+    out = [offset for begin, end in coverage.take_out(after, through) for offset in range(begin + 1, end + 1)]
+    assert out == sorted(before & stretch) and seen_in(coverage) == before - stretch
+
+
 @given(SPANS)
 def test_it_is_its_spans(spans):
     assert Coverage(Coverage(spans).spans).spans == Coverage(spans).spans

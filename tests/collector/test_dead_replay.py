@@ -66,6 +66,20 @@ def test_a_second_replay_stores_nothing_again(spool: Spool, letters: list[bytes]
     assert len(values(spool)) == 1_200
 
 
+def test_the_ledger_says_that_they_came_after_all(spool: Spool) -> None:
+    wrong, mended = decoder(b""), decoder(b"l")
+    for i, payload in enumerate((b"1 l", b"2 l", b"nonsense", b"2 l")):
+        intake = wrong.decode([Message("tank/1", payload, T0_NS + i * NS_PER_S)])
+        with spool.transaction():
+            for letter in intake.dead:
+                spool.dead.add(letter)
+            for gap in intake.gaps:
+                spool.ledger.add(gap)
+    assert sum(gap.missing for gap in spool.ledger.read()) == 4
+    assert replay_dead(spool, mended) == Revived(letters=2, readings=2, still_dead=1)
+    assert sum(gap.missing for gap in spool.ledger.read()) == 1  # the nonsense; one of the others had come twice
+
+
 def test_only_the_topic_that_was_asked_for(spool: Spool, letters: list[bytes]) -> None:
     assert replay_dead(spool, decoder(b"l"), "tank/2") == Revived()
     assert spool.dead.count() == 1_202

@@ -7,19 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from collector.clocks.clock import PlantClock
 from collector.config import Site
-from collector.formats.forwarded import Options, build
+from collector.dead_replay import Revived, replay_dead
+from collector.decoder import Decoder
+from collector.formats.forwarded import Forwarded, Options, build
 from collector.forwarding.bundle import bundles, pack
 from collector.lanes import Lanes, Pace
+from collector.memory import keep
 from collector.readings import Quality
 from collector.sinks.sink import Parcel
 from collector.sources.source import Message
+from collector.spool.dead import DeadLetter
 from collector.spool.frames import tick_frame
-from collector.spool.ledger import Gap
+from collector.spool.ledger import Cause, Gap
 from collector.spool.log_name import name_of
 from collector.spool.spool import Spool
 from collector.topics import TopicTemplate
-from tests.collector.parcels import SERIES, frame
+from tests.collector.parcels import SERIES, START_NS, frame
 
 BACKLOG = 1_200  # frames; more than a live lane leaves to itself
 ROWS_PER_S = 500.0
@@ -102,6 +107,46 @@ def test_what_the_gateway_evicted_before_it_was_sent_is_a_gap_at_the_site(spool)
     assert site.at_ns == sent
     (gap,) = site.gaps
     assert (gap.asset, gap.missing) == ("gateway press7", evicted.frames - 12)
+
+
+def sent_in_bundles(spool: Spool, frames: int) -> tuple[list[bytes], list[int]]:
+    """A log in bundles of one frame each, everything before a bundle settled; the times of its readings."""
+    at_ns = append(spool, 0, frames)
+    log = name_of(spool)
+    frames_read = spool.log.read(0, 1_000)
+    parcels = [Parcel([one], spool.series, log=log, settled=one.offset - 1) for one in frames_read]
+    return [pack(bundle) for one in parcels for bundle in bundles(one, "press7", 100)], at_ns
+
+
+def test_what_was_given_up_and_comes_after_all_is_taken_once_and_makes_up_for_its_gap(spool):
+    sent, at_ns = sent_in_bundles(spool, 8)
+    form, taken, missing = Forwarded(), [], 0
+    for body in (*sent[:2], *sent[5:], *sent[2:4], sent[2], *sent[4:]):
+        restarted = Forwarded()
+        restarted.restore(form.snapshot())
+        form = restarted
+        decoded = form.decode(Message("andon/forward/press7", body, 0))
+        taken += decoded.readings.at_ns
+        missing += sum(gap.missing for gap in decoded.gaps)
+    assert sorted(taken) == at_ns and missing == 0
+
+
+def test_a_dead_letter_that_was_booked_as_missing_comes_back_with_its_replay(spool, tmp_path):
+    sent, _ = sent_in_bundles(spool, 6)
+    with Spool.open(tmp_path / "site.sqlite") as site:
+        decoder = Decoder([(TopicTemplate("andon/forward/+"), Forwarded())], PlantClock(START_NS, START_NS))
+        messages = [Message("andon/forward/press7", body, START_NS) for body in sent if body is not sent[3]]
+        intake = decoder.decode(messages)
+        with site.transaction():
+            site.log.append(intake.frames(site.series))
+            keep(site, decoder.snapshot(), {})
+            for gap in intake.gaps:
+                site.ledger.add(gap)
+            site.dead.add(DeadLetter("andon/forward/press7", sent[3], "of a newer version", START_NS))
+        assert site.ledger.total(Cause.SEQ_GAP) == 1
+        assert replay_dead(site, decoder) == Revived(letters=1, readings=2)
+        assert site.ledger.total(Cause.SEQ_GAP) == 0 and site.dead.count() == 0
+        assert "came after all" in {gap.note for gap in site.ledger.read()}
 
 
 def test_a_log_keeps_its_name_and_no_other_has_it(tmp_path):

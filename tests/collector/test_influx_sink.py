@@ -20,6 +20,7 @@ import pytest
 
 from collector.config import ConfigError
 from collector.readings import NS_PER_S
+from collector.schema import STORE_PROBE
 from collector.sinks.influx import Options, build
 from collector.sinks.influx.read_back import place_of
 from collector.sinks.influx.store import Store
@@ -46,6 +47,7 @@ class HttpStore:
     def __init__(self, folder: Path) -> None:
         (folder / "token").write_text(f"{TOKEN}\n")
         self.rows: list[bytes] = []
+        self.probes: list[bytes] = []
         self.bodies: list[bytes] = []
         self.questions: list[str] = []
         self.token = TOKEN
@@ -65,7 +67,8 @@ class HttpStore:
         }
 
     def keep(self, rows: list[bytes]) -> Answer:
-        self.rows.extend(rows)
+        self.probes += [row for row in rows if row.startswith(STORE_PROBE.name.encode())]
+        self.rows += [row for row in rows if row not in self.probes]
         return Answer(204)
 
     def find(self, statement: str) -> Answer:
@@ -197,6 +200,81 @@ def test_rows_the_store_refuses_are_named_and_all_others_stored(sink, other_side
         sink.write(of_rows(ROWS))
     assert set(said.value.indices) == bad
     assert set(other_side.rows) == {row for i, row in enumerate(ROWS) if i not in bad}
+
+
+def test_one_good_row_of_a_parcel_is_proof_enough_that_the_others_are_bad(sink, other_side):
+    other_side.answer = refusing(other_side, set(ROWS[:39]), whole_body=True, status=400)
+    with pytest.raises(SinkRejected) as said:
+        sink.write(of_rows(ROWS))
+    assert said.value.indices == tuple(range(39))
+
+
+@pytest.mark.parametrize("known", [range(5), range(35, 40)])
+def test_a_store_that_takes_no_new_series_proves_itself_by_those_it_has(sink, other_side, known):
+    """At its limit of series it refuses a row of our own as well."""
+
+    def only_the_known(rows: list[bytes]) -> Answer:
+        is_known = set(rows) <= {ROWS[i] for i in known}
+        return other_side.keep(rows) if is_known else Answer(400, "max-series limit exceeded")
+
+    other_side.answer = only_the_known
+    with pytest.raises(SinkRejected, match="max-series") as said:
+        sink.write(of_rows(ROWS))
+    assert set(said.value.indices) == set(range(40)) - set(known) and other_side.probes == []
+
+
+def test_a_parcel_of_nothing_but_bad_rows_is_refused_once_the_store_has_taken_a_plain_one(sink, other_side):
+    other_side.answer = refusing(other_side, set(ROWS), whole_body=True, status=400)
+    for _ in range(3):
+        with pytest.raises(SinkRejected, match="unable to parse") as said:
+            sink.write(of_rows(ROWS))
+        assert said.value.indices == tuple(range(40))
+    now_ns = time.time_ns()
+    probed = {int(row.split()[-1]) for row in other_side.probes}
+    assert len(probed) <= 2 and all(0 <= now_ns - at_ns < 120 * NS_PER_S for at_ns in probed), "a point a minute"
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("options", [{}, {"retention_d": 0.0}, {"write_only": True, "retention_d": 0.0}])
+def test_no_row_is_refused_on_the_word_of_a_peer_that_takes_nothing(other_side, tmp_path, options, status):
+    """A proxy in maintenance: the backlog must not become dead letters, and is not sent row by row to find out."""
+    sink = build(Options(**other_side.options, **options), tmp_path)
+    other_side.answer = lambda rows: Answer(status, "maintenance")
+    with pytest.raises(
+        SinkUnavailable, match=rf"refuses every row, good ones too \({status}: maintenance\): is `url` .*"
+    ):
+        sink.write(of_rows(ROWS))
+    assert len(other_side.bodies) < 40
+    other_side.answer = other_side.keep
+    sink.write(of_rows(ROWS))
+    assert other_side.rows == ROWS
+    sink.close()
+
+
+def test_a_peer_that_begins_to_refuse_everything_in_the_middle_of_a_parcel_refuses_no_row_either(sink, other_side):
+    rows = [b"reading,site=s,metric=m value=%d.0 %d" % (i, i) for i in range(1_000)]
+
+    def the_first(rows: list[bytes]) -> Answer:
+        return other_side.keep(rows) if len(rows) < 10 and not other_side.rows else Answer(400, "maintenance")
+
+    other_side.answer = the_first
+    with pytest.raises(SinkUnavailable, match="refuses every row, good ones too"):
+        sink.write(of_rows(rows))
+    assert len(other_side.bodies) < 300, "nor is it sent all of them one by one"
+    other_side.answer = other_side.keep
+    sink.write(of_rows(rows))
+    assert set(other_side.rows) == set(rows)
+
+
+def test_rows_refused_before_are_stored_or_refused_again_one_by_one(sink, other_side):
+    """They come without their frames: dead letters are rows."""
+    other_side.buckets = BUCKET_OF_A_DAY
+    rows = [b"reading,site=s,metric=m value=%d.0 %d" % (i, time.time_ns() + i) for i in range(3)]
+    other_side.answer = refusing(other_side, {rows[1]}, whole_body=True, status=400)
+    with pytest.raises(SinkRejected, match=r"keeps points \(1 d\).*; 400: .*unable to parse") as said:
+        sink.write_rows([ROWS[0], *rows])
+    assert said.value.indices == (0, 2)
+    assert other_side.rows == [rows[0], rows[2]]
 
 
 def test_a_body_too_large_goes_in_halves(sink, other_side):

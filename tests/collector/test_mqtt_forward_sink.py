@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -240,6 +241,19 @@ def test_a_connection_lost_in_the_middle_loses_and_doubles_nothing(broker, tmp_p
         broker.ends_after = None
         sink.write(parcel(FRAMES))
     assert broker.stored() == points([parcel(FRAMES)])
+
+
+def test_a_connection_that_ended_between_two_writes_is_made_anew_by_the_next_and_by_nobody_else(broker, sink):
+    sink.write(parcel(FRAMES[:4]))
+    broker.stop()
+    broker.start()
+    deadline = time.monotonic() + 20
+    while any("andon-forward-press 7" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "paho is still there, and would connect by itself"
+        time.sleep(0.01)
+    assert len(broker.clients) == 1
+    sink.write(parcel(FRAMES[4:]))
+    assert len(broker.clients) == 2 and broker.stored() == points([parcel(FRAMES)])
 
 
 def test_no_more_messages_are_on_their_way_than_allowed(broker, tmp_path):

@@ -48,6 +48,34 @@ def test_a_line_asks_for_its_own_gaps_those_of_its_parts_and_those_of_all(spool:
     assert spool.ledger.between("rig/elsewhere", 50, 60)[0].cause is Cause.DISCONNECTED
 
 
+def test_what_has_come_after_all_goes_off_its_gap_and_off_no_other(spool: Spool) -> None:
+    def booked() -> list[tuple[int, int, int]]:
+        return [(gap.from_ns, gap.to_ns, gap.missing) for gap in reversed(spool.ledger.read()) if gap.asset == LINE]
+
+    gaps = [Gap(LINE, Cause.SEQ_GAP, begin, begin + 5, 4) for begin in (10, 20, 30)]
+    with spool.transaction():
+        for gap in (*gaps, Gap(OTHER, Cause.SEQ_GAP, 20, 25, 4), Gap(LINE, Cause.EVICTED, 40, 45, 4)):
+            spool.ledger.add(gap)
+        spool.ledger.add(Gap(LINE, Cause.SEQ_GAP, 21, 22, -3))
+    assert booked() == [(10, 15, 4), (20, 25, 1), (30, 35, 4), (40, 45, 4)]
+    with spool.transaction():
+        spool.ledger.add(Gap(LINE, Cause.SEQ_GAP, 24, 26, -2))  # one more than was booked of that time
+    assert booked() == [(10, 15, 4), (20, 20, 0), (30, 35, 3), (40, 45, 4)]
+    assert spool.ledger.sum() == spool._standing.mark.booked == 4 + 3 + 4 + 4
+
+
+def test_what_has_come_after_all_goes_off_what_was_added_up_and_never_below_nothing(spool: Spool) -> None:
+    spool.ledger = Ledger(spool._connection, spool._standing, most=2)
+    with spool.transaction():
+        for begin in range(4):
+            spool.ledger.add(Gap(LINE, Cause.SEQ_GAP, begin, begin, 5))
+        spool.ledger.keep_bounds()
+        spool.ledger.add(Gap(LINE, Cause.SEQ_GAP, 0, 0, -12))
+        assert spool.ledger.total(Cause.SEQ_GAP) == spool._standing.mark.booked == 8
+        spool.ledger.add(Gap(LINE, Cause.SEQ_GAP, 0, 0, -100))
+        assert spool.ledger.total(Cause.SEQ_GAP) == spool._standing.mark.booked == 0
+
+
 def test_a_long_ledger_adds_up_its_oldest_entries_and_keeps_every_count(spool: Spool) -> None:
     spool.ledger = Ledger(spool._connection, spool._standing, most=10)
     for i in range(100):
@@ -74,6 +102,26 @@ def test_ended_alerts_are_forgotten_oldest_first_open_ones_never(spool: Spool) -
     assert left == ["a0", "a1", *(f"a{i}" for i in range(15, 20))]
 
 
+def test_ended_alerts_are_found_behind_as_many_open_ones_as_there_are(spool: Spool) -> None:
+    def say(key: int, at_ns: int, state: State) -> None:
+        detail = {"state": str(state)}
+        said = Record(schema.ALERT_EVENT.name, {}, {}, at_ns, key=f"a{key:02}", detail=detail)
+        spool.log.say(LINE, f"alert|{key}|{at_ns}", said)
+
+    with spool.transaction():
+        for key in range(40):
+            say(key, key // 3, State.UNACKED if key < 30 else State.NORMAL)  # several at one instant
+    with spool.transaction():
+        forgotten = [spool.log.forget_over(schema.ALERT_EVENT.name, keep=5, limit=10) for _ in range(5)]
+        assert forgotten == [0, 0, 0, 5, 0], "no call looks at more than its limit, each goes on where the last ended"
+        say(0, 20, State.NORMAL)  # an old one ends, and is among the newest until others come
+        for key in range(50, 55):
+            say(key, 30, State.UNACKED)
+        assert sum(spool.log.forget_over(schema.ALERT_EVENT.name, keep=5, limit=10) for _ in range(6)) == 6
+    left = [record.key for record in spool.log.latest(schema.ALERT_EVENT.name)]
+    assert left == [f"a{key:02}" for key in (*range(1, 30), *range(50, 55))]
+
+
 def test_an_alert_is_over_when_the_detectors_say_so() -> None:
     assert schema.ALERT_OVER == State.NORMAL
 
@@ -84,7 +132,7 @@ def test_dead_letters_are_counted_without_reading_them(spool: Spool) -> None:
         for letter in letters:
             spool.dead.add(letter)
         spool.dead.add(letters[4]._replace(reason="worse yet"))
-        assert spool.dead.evict_oldest(3) == (3, 1, 3)
+        assert spool.dead.evict_oldest(3) == letters[:3]
     assert spool.dead.count() == 7
     assert spool.dead.size_bytes() == sum(letter.size_bytes for letter in spool.dead.read())
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -14,16 +15,20 @@ from collector.clocks.clock import PlantClock
 from collector.dead_replay import replay_dead
 from collector.health.counters import Counters
 from collector.lanes import Pace
-from collector.pump import Appender, drain
-from collector.readings import NS_PER_S
-from collector.retention import Retention
+from collector.pump import Appender, drain, reader_of
+from collector.readings import NS_PER_S, Equipment, Series
+from collector.retention import DEAD_LETTERS, DEAD_ROWS, Retention
+from collector.schema import SELF_LINE
 from collector.sinks.sink import Parcel, SinkRejected
 from collector.sources.source import Message
+from collector.spool.frames import batch_frame
+from collector.spool.ledger import Cause
 from collector.spool.spool import Spool
 from deploy.books import Books, StoreBook, books_of
 from deploy.cli import app
 from deploy.commands.books import NOT_EXACT
 from deploy.site import SiteFile, load_site
+from tests.collector.batches import batch
 
 T0_NS = 1_790_000_000 * NS_PER_S
 SITE = """
@@ -82,18 +87,24 @@ class Plant:
             json.dumps({name: T0_NS // NS_PER_S + ahead_s + i, "level": level}) for i, level in enumerate(levels)
         ]
         intake = self.site.decoder(clock).decode([Message("plant/a", one.encode(), T0_NS) for one in payloads])
-        assert appender.append(intake, b"", 0, Event())
+        assert appender.append(intake, {}, 0, Event())
 
     def deliver(self, store: Store, name: str = "store") -> None:
         drain(name, store, self.spool, PlantClock(T0_NS), Counters(), store.stop, Pace())
 
-    def make_room(self) -> None:
-        """As a full spool does."""
-        retention = Retention(self.site.spool, Counters(), detected=False)
+    def make_room(self, *stores: str, max_mb: float = 1_000.0) -> None:
+        """As a full spool does, until nothing may go any more."""
+        settings = msgspec.structs.replace(self.site.spool, max_mb=max_mb)
+        retention = Retention(settings, Counters(), detected=False)
         with self.spool.transaction():
-            self.spool.log.enrol(["sink:store"], among="sink:")
+            self.spool.log.enrol([reader_of(store) for store in stores or ("store",)], among="sink:")
         while retention.make_room(self.spool):
             pass
+
+    def execute(self, statement: str) -> None:
+        """Changes the file behind everybody's back."""
+        with self.spool.transaction():
+            self.spool._connection.execute(statement)
 
     def books(self, *stores: str) -> Books:
         return books_of(self.spool, stores or ("store",))
@@ -148,6 +159,70 @@ def test_what_is_nowhere_is_said(plant: Plant) -> None:
         plant.spool.log.evict_oldest(100)  # and nobody books it
     assert not plant.books().is_exact
     assert store_of(plant.books()).unaccounted == 10
+
+
+def test_what_one_store_lost_is_not_hidden_by_what_was_dropped_before_another_had_it(plant: Plant) -> None:
+    plant.receive(range(4))
+    plant.deliver(Store(4), "first")
+    plant.make_room("first", "second")  # the second never had these
+    plant.receive(range(3))
+    plant.deliver(Store(3), "second")
+    plant.execute("DELETE FROM log")  # the first loses them, and nobody says so
+    first, second = plant.books("first", "second").stores
+    assert (first.handed_on, first.dropped, first.unaccounted) == (4, 0, 3)
+    assert (second.handed_on, second.dropped, second.unaccounted) == (3, 4, 0)
+
+
+def test_what_a_store_lost_is_not_hidden_by_the_collectors_own_readings(plant: Plant) -> None:
+    with plant.spool.transaction():
+        own = plant.spool.series.id_of(Series(Equipment("e", "plant", line=SELF_LINE), "messages_received"))
+        plant.spool.log.append([batch_frame(f"plant/{SELF_LINE}", batch(*((own, i, 1.0, 0, i) for i in range(9))))])
+    plant.make_room()
+    plant.receive(range(3))
+    plant.execute("DELETE FROM log")
+    assert plant.books().missing == {"evicted": 9}
+    assert (store_of(plant.books()).dropped, store_of(plant.books()).unaccounted) == (0, 3)
+
+
+def test_what_went_while_it_was_on_its_way_has_come_through_after_all(plant: Plant) -> None:
+    class SlowStore(Store):
+        def write(self, parcel: Parcel) -> None:
+            plant.make_room()
+            super().write(parcel)
+
+    plant.receive(range(10))
+    plant.deliver(SlowStore(10))
+    store = store_of(plant.books())
+    assert (store.handed_on, store.dropped, store.unaccounted) == (10, 0, 0)
+
+
+def test_what_was_damaged_on_the_disk_is_missing_where_it_was_not_delivered_before(plant: Plant) -> None:
+    plant.receive([0])
+    for store in ("first", "second"):
+        plant.deliver(Store(1), store)
+    plant.receive(range(4))
+    plant.receive(range(3))
+    plant.deliver(Store(7), "first")
+    plant.execute("UPDATE log SET body = x'00' WHERE offset = 2")
+    plant.deliver(Store(3), "second")
+    first, second = plant.books("first", "second").stores
+    assert (first.handed_on, first.damaged, first.unaccounted) == (8, 0, 0)
+    assert (second.handed_on, second.damaged, second.unaccounted) == (4, 4, 0)
+    plant.make_room("first", "second", "third")
+    (third,) = plant.books("third").stores
+    assert (third.due, third.dropped, third.damaged, third.unaccounted) == (8, 4, 4, 0)
+
+
+def test_rows_that_stores_refused_are_dropped_as_rows_not_as_messages(plant: Plant) -> None:
+    plant.receive([0.0, 77.0])
+    plant.deliver(Store(2, refuses=b"value=77"))
+    plant.receive(["x" * 200_000, "y" * 200_000])
+    plant.make_room(max_mb=1.0)
+    books = plant.books()
+    assert books.is_exact
+    assert (books.dead_dropped, books.dead_rows_dropped, store_of(books).refused) == (2, 1, 1)
+    dropped = {(gap.asset, gap.missing) for gap in plant.spool.ledger.read() if gap.cause is Cause.EVICTED}
+    assert dropped == {(DEAD_LETTERS, 2), (DEAD_ROWS, 1)}
 
 
 def test_a_letter_that_is_nowhere_is_said(plant: Plant) -> None:

@@ -35,7 +35,26 @@ def answer(*words: str) -> str:
 
 def test_dead_letters_are_listed_with_their_reason(spool_path: Path) -> None:
     (row,) = json.loads(answer("dead", "list", str(SITE), "--spool", str(spool_path), "--json"))
+    assert row.pop("id") == 1
     assert row == {"topic": "plant/[bold]red", "reason": "not JSON: add a comma", "times": 1, "payload": "{oops"}
+
+
+def test_one_letter_is_shown_whole(spool_path: Path) -> None:
+    shown = json.loads(answer("dead", "show", str(SITE), "1", "--spool", str(spool_path), "--json"))
+    assert (shown["topic"], shown["payload"], shown["bytes"]) == ("plant/[bold]red", "{oops", 5)
+    assert shown["received"] == "2024-07-11 20:41:26"
+
+
+def test_bytes_that_are_no_text_are_shown_as_hex(spool_path: Path) -> None:
+    with Spool.open(spool_path) as spool, spool.transaction():
+        spool.dead.add(DeadLetter("spBv1.0/g/NDATA/n", b"\x08\xff\x00", "not Sparkplug", T0_NS))
+    assert "08 ff 00" in answer("dead", "show", str(SITE), "2", "--spool", str(spool_path))
+
+
+def test_a_letter_that_is_not_there_is_named(spool_path: Path) -> None:
+    result = CliRunner().invoke(app, ["dead", "show", str(SITE), "7", "--spool", str(spool_path)])
+    assert result.exit_code != 0
+    assert "no dead letter 7" in str(result.exception)
 
 
 def test_the_ledger_names_what_is_missing(spool_path: Path) -> None:

@@ -5,6 +5,10 @@ of something that is no store is found out. A refused body is halved until the r
 of them in different words, and 2.x stores nothing of a body it refuses. Writing a row twice is harmless, it is the same
 point. A row older than the bucket's retention is refused here: servers drop it, some behind a 204.
 
+Rows are refused only on a store that takes some: where it took none of a parcel it is given a row of our own, in the
+measurement `store_probe`, at most one point a minute (`sieve.py`). A peer that refuses that, too, is a store that is
+away.
+
 What differs between stores (of which only 1.6.7 was run live, behind a shim for the v2 write path):
 - InfluxDB 2: a token in `token_file` that may read and write the bucket; reading goes through its InfluxQL `/query`,
   which needs a DBRP mapping of the bucket's name (2.x has one by itself unless mappings were made by hand).

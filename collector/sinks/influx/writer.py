@@ -1,14 +1,15 @@
-"""The sink itself: a parcel as one body, halved where the store refuses it, read back now and then."""
+"""The sink itself: a parcel as one body, sifted where the store refuses it, read back now and then."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from collector.readings import Batch
 from collector.sinks.influx.options import Options
 from collector.sinks.influx.read_back import read_back
 from collector.sinks.influx.retention import keeps_ns, sentence
+from collector.sinks.influx.sieve import Sieve
 from collector.sinks.influx.store import Store
 from collector.sinks.sink import Parcel, SinkRejected, SinkUnavailable
 from collector.spool.frames import Record
@@ -46,6 +47,10 @@ class Influx:
             reasons = list(dict.fromkeys(refused.values()))
             raise SinkRejected("; ".join(reasons[:_SEVERAL]), list(refused))
 
+    def write_rows(self, rows: Sequence[bytes]) -> None:
+        """The same for rows that it refused before."""
+        self.write(Parcel.of_rows(rows))
+
     def close(self) -> None:
         self._checked_s = None
         self._store.close()
@@ -56,25 +61,19 @@ class Influx:
         if is_due:
             self._keeps_ns = keeps_ns(self._store, self._options)
         refused = self._too_old(parcel)
-        if refused:
-            refused |= self._posted([(i, row) for i, row in enumerate(parcel.rows) if i not in refused])
-        elif (reason := self._store.post(parcel.body)) is not None:
-            refused = self._halved(list(enumerate(parcel.rows)), reason)
+        refused |= self._posted(parcel, refused)
         if is_due:
             self._check(parcel, refused)
         return refused
 
-    def _posted(self, rows: Sequence[tuple[int, bytes]]) -> dict[int, str]:
-        """Stores what the store takes of these rows; the number and the reason of each that it never will."""
-        reason = self._store.post(b"\n".join(row for _, row in rows)) if rows else None
-        return {} if reason is None else self._halved(rows, reason)
-
-    def _halved(self, rows: Sequence[tuple[int, bytes]], reason: str) -> dict[int, str]:
-        """The same for rows whose body was refused."""
-        if len(rows) == 1:
-            return {rows[0][0]: reason}
-        half = len(rows) // 2
-        return self._posted(rows[:half]) | self._posted(rows[half:])
+    def _posted(self, parcel: Parcel, too_old: Container[int]) -> dict[int, str]:
+        """Stores the rows that are not too old; those that the store itself refuses."""
+        sieve = Sieve(self._store, self._now_ns)
+        if too_old:
+            sieve.sift([(i, row) for i, row in enumerate(parcel.rows) if i not in too_old])
+        elif (reason := self._store.post(parcel.body)) is not None:
+            sieve.sift(list(enumerate(parcel.rows)), reason)
+        return sieve.refused
 
     def _too_old(self, parcel: Parcel) -> dict[int, str]:
         """The rows that the bucket would drop at once, each with its reason."""
@@ -82,8 +81,7 @@ class Influx:
         if not self._keeps_ns or _from_ns(parcel) >= oldest_ns:
             return {}
         reason = sentence(self._options, self._keeps_ns)
-        times = (int(row[row.rindex(b" ") :]) for row in parcel.rows)
-        return {i: reason for i, at_ns in enumerate(times) if at_ns < oldest_ns}
+        return {i: reason for i, row in enumerate(parcel.rows) if _at_ns(row) < oldest_ns}
 
     def _is_check_due(self) -> bool:
         return self._checked_s is None or self._passed_s() - self._checked_s >= self._options.check_s
@@ -106,7 +104,13 @@ def _last_stored(parcel: Parcel, refused: dict[int, str]) -> bytes:
 
 
 def _from_ns(parcel: Parcel) -> int:
-    """The earliest time in a parcel (event time, UTC ns), without making rows of it."""
+    """The earliest time in a parcel (event time, UTC ns), where it has frames without making rows of them."""
+    if not parcel.frames:
+        return min(map(_at_ns, parcel.rows))
     batches = (int(frame.body.at_ns.min()) for frame in parcel.frames if isinstance(frame.body, Batch))
     records = (frame.body.at_ns for frame in parcel.frames if isinstance(frame.body, Record))
     return min((*batches, *records))
+
+
+def _at_ns(row: bytes) -> int:
+    return int(row[row.rindex(b" ") :])

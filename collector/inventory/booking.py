@@ -1,0 +1,120 @@
+"""Signals of a delivery into the stock books of the spool, inside the transaction that stores the delivery.
+
+Input: `collector.intake.Intake.signals`. Output: the same Intake with the readings, records, dead letters and ledger
+entries they came to. Each item of a site has its book in the spool's memory under `stock SITE/inventory/ITEM`, read and
+written only when something is heard of it: so book, readings and acknowledgement agree after any kill, and dead letters
+that another process replays go into the same books.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from collector.intake import Columns, Intake, Said
+from collector.inventory.place_book import Verdict
+from collector.inventory.signals import BomVersion, Signal
+from collector.inventory.statement import Item, bom_record, statement
+from collector.inventory.stock_book import StockBook
+from collector.readings import Readings
+from collector.sources.source import Message
+from collector.spool.dead import DeadLetter
+from collector.spool.frames import Record
+from collector.spool.ledger import Cause, Gap
+from collector.spool.spool import Spool
+
+MOST_ITEMS = 100_000  # books in a spool; more than any site has, so a sender of endless names cannot fill it
+_COUNT = "stock"  # the memory that says how many there are
+_REFUSED = {
+    Verdict.CONFLICT: "its id stands for something else already: give each count and movement an id of its own",
+    Verdict.FULL: "more is open of this item than is kept: close receipts that have arrived, name fewer places",
+}
+_NO_ROOM = f"there are {MOST_ITEMS:,} items already: see what the sender puts into the item's name"
+_LATE = "a count or movement from before the 7 days that are kept open was not booked: count the item"
+_MISSING = "more went out than was there: a receipt, movement or count is missing; count the item"
+
+
+def booked(spool: Spool, intake: Intake) -> Intake:
+    """The delivery with all that its signals came to; call it inside the transaction that stores it."""
+    if not intake.signals:
+        return intake
+    desk = _Desk(spool)
+    for signal, message in intake.signals:
+        desk.take(signal, message)
+    desk.close()
+    return replace(
+        intake,
+        lots=[*intake.lots, *desk.columns.lots()],
+        dead=[*intake.dead, *desk.dead.values()],
+        gaps=[*intake.gaps, *desk.gaps],
+        records=[*intake.records, *desk.records],
+    )
+
+
+class _Desk:
+    """One delivery at work: the books it has opened, and what came of it so far."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.columns = Columns()
+        self.dead: dict[Message, DeadLetter] = {}
+        self.gaps: list[Gap] = []
+        self.records: list[Said] = []
+        self._spool = spool
+        self._books: dict[Item, StockBook] = {}
+        self._received_ns: dict[Item, int] = {}
+
+    def take(self, signal: Signal, message: Message) -> None:
+        item = Item(signal.enterprise, signal.site, signal.item)
+        book = self._books.get(item) or self._opened(item)
+        if book is None:
+            self._refuse(signal, message, _NO_ROOM)
+            return
+        self._books[item], self._received_ns[item] = book, message.received_ns
+        try:
+            verdict = book.take(signal)
+        except ValueError as error:
+            self._refuse(signal, message, str(error))
+            return
+        if verdict in _REFUSED:
+            self._refuse(signal, message, _REFUSED[verdict])
+        elif verdict is Verdict.LATE:
+            self.gaps.append(Gap(item.path, Cause.STOCK, signal.at_ns, signal.at_ns, 1, _LATE))
+        elif verdict is Verdict.COUNTED and isinstance(signal, BomVersion):
+            self._say(item, book, bom_record(item, signal))
+
+    def close(self) -> None:
+        """Says what is new of every item heard of, and keeps its book."""
+        for item, book in self._books.items():
+            said = statement(item, book)
+            self.columns.add(Readings.of(said.readings), self._received_ns[item])
+            if said.record is not None:
+                self._say(item, book, said.record)
+            if said.missing_since_ns:
+                at_ns = said.missing_since_ns
+                self.gaps.append(Gap(item.path, Cause.STOCK, at_ns, at_ns, 1, _MISSING))
+            self._spool.remember(_name(item), msgspec.msgpack.encode(book))
+
+    def _opened(self, item: Item) -> StockBook | None:
+        """The book of an item, None where there is no room for one more."""
+        kept = self._spool.recall(_name(item))
+        if kept:
+            return msgspec.msgpack.decode(kept, type=StockBook)
+        count = int(self._spool.recall(_COUNT) or 0)
+        if count >= MOST_ITEMS:
+            return None
+        self._spool.remember(_COUNT, b"%d" % (count + 1))
+        return StockBook()
+
+    def _refuse(self, signal: Signal, message: Message, why: str) -> None:
+        what = f"{type(signal).__name__} of {signal.item}"
+        reason = f"topic {message.topic}: {what}: {why}"
+        self.dead.setdefault(message, DeadLetter(message.topic, message.payload, reason, message.received_ns))
+
+    def _say(self, item: Item, book: StockBook, record: Record) -> None:
+        book.said += 1
+        self.records.append(Said(item.shard, f"{_name(item)}|{book.said}", record))
+
+
+def _name(item: Item) -> str:
+    return f"stock {item.path}"

@@ -1,0 +1,124 @@
+"""What is said of an item when its book has changed: readings for everybody, records where dates and names are needed.
+
+Input: a `StockBook`. Output: only what differs from what was last said. Readings stand at
+`SITE[/PLACE]/inventory/ITEM`: `on_hand` and `in_transit` (kind STOCK), `stock_difference` (a count less the book at
+its time) and `stock_missing` (what went out beyond what was there; `on_hand` is 0 then, and the ledger has it).
+`on_hand` is of quality BAD until something was counted: a sum without a beginning is no stock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import fsum
+from typing import NamedTuple
+
+import msgspec
+
+from collector.inventory.place_book import Figure
+from collector.inventory.signals import BomVersion, Receipt
+from collector.inventory.stock_book import StockBook
+from collector.readings import Equipment, Kind, Quality, Reading, Series
+from collector.schema import BOM_VERSION, INVENTORY_LINE, STOCK_RECEIPTS
+from collector.spool.frames import Record
+
+_NS_PER_MS = 1_000_000
+_DIGITS = 9  # behind the point; more would be noise of adding up
+
+
+class Item(NamedTuple):
+    """Whose stock it is."""
+
+    enterprise: str
+    site: str
+    name: str
+
+    @property
+    def shard(self) -> str:
+        return f"{self.site}/{INVENTORY_LINE}"
+
+    @property
+    def path(self) -> str:
+        return f"{self.shard}/{self.name}"
+
+    def series(self, metric: str, unit: str, kind: Kind, place: str = "") -> Series:
+        where = Equipment(self.enterprise, self.site, place, INVENTORY_LINE, self.name)
+        return Series(where, metric, unit or "1", kind, on_event=True)
+
+
+class Statement(NamedTuple):
+    """`missing_since_ns`: when more went out than was there, where that is news; else 0."""
+
+    readings: list[Reading]
+    record: Record | None
+    missing_since_ns: int = 0
+
+
+def statement(item: Item, book: StockBook) -> Statement:
+    """What is new of an item; it counts as said."""
+    figures = book.figures()
+    readings = [*_on_hand(item, book, "", figures.site)]
+    missing_since_ns = 0
+    for place, figure in figures.places.items():
+        if place:
+            readings += _on_hand(item, book, place, figure)
+        missing = [*_missing(item, book, place, figure)]
+        missing_since_ns = max([missing_since_ns, *(one.at_ns for one in missing if one.value)])
+        readings += [*_difference(item, book, place, figure), *missing]
+    in_transit = round(fsum(receipt.quantity for receipt in figures.open), _DIGITS)
+    if figures.orders_ns and book.is_news("in_transit", figures.orders_ns, in_transit):
+        series = item.series("in_transit", book.unit, Kind.STOCK)
+        readings.append(Reading(series, figures.orders_ns, in_transit))
+    record = None
+    if figures.orders_ns and book.is_news_of_receipts(figures.open):
+        record = _receipts(item, book.unit, figures.open, figures.orders_ns)
+    return Statement(readings, record, missing_since_ns)
+
+
+def bom_record(item: Item, bom: BomVersion) -> Record:
+    """A version of a bill of materials, kept as the latest word on it; its lines are the detail."""
+    return Record(
+        BOM_VERSION.name,
+        {"site": bom.site, "item": bom.item},
+        {"version": bom.version, "valid_from": bom.valid_from_ns // _NS_PER_MS, "components": len(bom.lines)},
+        bom.valid_from_ns,
+        key=f"{bom.site}|{bom.item}|{bom.version}",
+        detail=msgspec.to_builtins(bom),
+    )
+
+
+def _receipts(item: Item, unit: str, open_: Sequence[Receipt], at_ns: int) -> Record:
+    """What is on its way, soonest first; the key is the item, so that the latest word is all of it."""
+    first = open_[0] if open_ else None
+    fields: dict[str, float | str | bool | int] = {
+        "open": len(open_),
+        "in_transit": float(fsum(receipt.quantity for receipt in open_)),
+        "next_id": first.id if first else "",
+        "next_due": first.promised_ns // _NS_PER_MS if first else 0,
+        "next_supplier": first.supplier if first else "",
+    }
+    detail = {
+        "series": item.series("on_hand", unit, Kind.STOCK).name,
+        "receipts": [msgspec.to_builtins(receipt) for receipt in open_],
+    }
+    tags = {"site": item.site, "item": item.name}
+    return Record(STOCK_RECEIPTS.name, tags, fields, at_ns, key=item.path, detail=detail)
+
+
+def _on_hand(item: Item, book: StockBook, place: str, figure: Figure) -> Iterator[Reading]:
+    value = round(max(0.0, figure.quantity), _DIGITS)
+    quality = Quality.GOOD if figure.is_counted else Quality.BAD
+    if figure.as_of_ns and book.is_news(f"on_hand {place}", figure.as_of_ns, value, quality):
+        yield Reading(item.series("on_hand", book.unit, Kind.STOCK, place), figure.as_of_ns, value, quality)
+
+
+def _difference(item: Item, book: StockBook, place: str, figure: Figure) -> Iterator[Reading]:
+    if figure.difference is not None:
+        at_ns, difference = figure.difference[0], round(figure.difference[1], _DIGITS)
+        if book.is_news(f"difference {place}", at_ns, difference):
+            yield Reading(item.series("stock_difference", book.unit, Kind.GAUGE, place), at_ns, difference)
+
+
+def _missing(item: Item, book: StockBook, place: str, figure: Figure) -> Iterator[Reading]:
+    missing = round(max(0.0, -figure.quantity), _DIGITS) if figure.is_counted else 0.0
+    if missing != book.last_said(f"missing {place}") and book.is_news(f"missing {place}", figure.as_of_ns, missing):
+        yield Reading(item.series("stock_missing", book.unit, Kind.GAUGE, place), figure.as_of_ns, missing)
