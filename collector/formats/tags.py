@@ -25,13 +25,17 @@ from collector.config import Name, Section, Site
 from collector.formats.event_time import EventTime, TimeUnit, receipt_ns, shown, site_zone
 from collector.formats.format import BadPayload, Decoded, Stateless
 from collector.formats.json_object import Quantity, worth
+from collector.formats.limits import check_names
 from collector.formats.object_map import LEVELS, filled
-from collector.readings import Equipment, Quality, Reading, Readings, Series
+from collector.readings import Equipment, Kind, Quality, Reading, Readings, Series
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
+from collector.units.agreement import check_words, meant
+from collector.units.code import BadUnit
 
 MOST_REMEMBERED = 100_000  # series; more than any site has, so a sender of endless names cannot fill the memory
 _TO_PLAIN = dict.fromkeys(map(ord, '+#:"'), "_")  # what names of metrics may not hold
+_TO_LEVEL = dict.fromkeys(map(ord, '/+#:"'), "_")  # and names of levels
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -61,25 +65,36 @@ class TagRule(Quantity, frozen=True, kw_only=True):
 
 
 class TagOptions(Section, frozen=True, kw_only=True):
-    """What the [[subscribe]] of such a dialect may say."""
+    """What the [[subscribe]] of such a dialect may say. `units`: the UCUM codes of the senders' own words for units."""
 
     tag: tuple[TagRule, ...] = ()
     time_unit: TimeUnit = "ms"
+    units: dict[str, str] = {}
     site: str = ""
     area: str = ""
     line: str = ""
     cell: str = ""
 
+    def __post_init__(self) -> None:
+        check_words(self.units)
+
 
 class _Known(NamedTuple):
-    """What a tag is: its series, None where site.toml says that it is none, and whether site.toml describes it."""
+    """What a tag is: its series, None where site.toml says that it is none, and whether site.toml describes it.
+
+    `fault`: why its values cannot be taken, should it have any.
+    """
 
     series: Series | None
     is_described: bool
+    fault: str = ""
 
 
 class TagFormat(Stateless):
-    """The Format of a dialect. `tags_in` gives the tags of a message, in order; it raises BadPayload only."""
+    """The Format of a dialect. `tags_in` gives the tags of a message, in order; it raises BadPayload only.
+
+    `words_of` gives what a topic of the dialect says by its form alone; the site's own captures come before it.
+    """
 
     def __init__(
         self,
@@ -87,9 +102,11 @@ class TagFormat(Stateless):
         options: TagOptions,
         site: Site,
         topic: TopicTemplate,
+        words_of: Callable[[str], Mapping[str, str]] = lambda _: {},
     ) -> None:
         """Raises ValueError, a sentence, for rules that could never be followed."""
         self._tags_in = tags_in
+        self._words_of = words_of
         self._options = options
         self._site = site
         self._topic = topic.matcher()
@@ -106,7 +123,7 @@ class TagFormat(Stateless):
         levels = _levels(self._options)
         captures = self._captures(topic)
         slots = {slot for text in levels.values() for slot in _SLOT.findall(text)}
-        if self._rules or not slots.issubset(captures):
+        if any(any(_levels(rule).values()) for _, rule in self._rules) or not slots.issubset(captures):
             return None
         try:
             return self._equipment(levels, captures)
@@ -122,7 +139,10 @@ class TagFormat(Stateless):
                 self._known.clear()
             known = self._known[key] = self._find(message.topic, tag)
         series = known.series
-        if series is None or not _is_measured(tag, known):
+        is_measured = _is_measured(tag, known)
+        if known.fault and is_measured:
+            raise BadPayload(known.fault)
+        if series is None or not is_measured:
             return None
         at_ns = self._at_ns(message, tag)
         if tag.value is None or tag.value == "":
@@ -140,18 +160,17 @@ class TagFormat(Stateless):
         rule, found = next(fitting, (None, None))
         if rule is not None and rule.skip:
             return _Known(None, True)
-        quantity = rule or Quantity(unit=tag.unit or "1")
-        if rule is not None and tag.unit not in ("", rule.unit):
-            raise BadPayload(
-                f"topic {topic}: {shown(tag.name)} is sent in {shown(tag.unit)}, site.toml says {shown(rule.unit)}: "
-                "correct whichever is wrong"
-            )
+        check_names(topic, (tag.name, tag.unit, *(word for _, word in tag.said)))
+        quantity = rule or Quantity()
         words = {**dict(tag.said), **self._captures(topic), **(found.groupdict() if found else {})}
         levels = {level: text for level, text in _levels(rule).items() if text} if rule else {}
         try:
             place = self._equipment({**_levels(self._options), **levels}, words)
             metric = filled(quantity.metric or tag.name, words).translate(_TO_PLAIN)
-            return _Known(quantity.of(place, metric), rule is not None)
+            sent_in = "" if quantity.kind is Kind.STATE else meant(tag.unit, self._options.units)
+            return _Known(quantity.of(place, metric, sent_in), rule is not None)
+        except BadUnit as bad:
+            return _Known(None, rule is not None, f"topic {topic}: {shown(tag.name)} {bad}")
         except (ValueError, KeyError) as error:
             raise BadPayload(f"topic {topic}: tag {shown(tag.name)}: {_why(error)}") from error
 
@@ -163,7 +182,19 @@ class TagFormat(Stateless):
 
     def _captures(self, topic: str) -> dict[str, str]:
         found = self._topic.fullmatch(topic)
-        return found.groupdict() if found else {}
+        return {**self._words_of(topic), **(found.groupdict() if found else {})}
+
+
+def level_name(text: str) -> str:
+    """A sender's own name as the name of a level may be."""
+    return text.translate(_TO_LEVEL)
+
+
+def placing(options: TagOptions) -> frozenset[str]:
+    """The words of a message that say a place: the levels' own, and those that site.toml names in {slots}."""
+    levels = [_levels(options), *map(_levels, options.tag)]
+    texts = (text for one in levels for text in one.values())
+    return frozenset(LEVELS).union(slot for text in texts for slot in re.findall(r"\{([^{}]+)\}", text))
 
 
 def _is_measured(tag: Tag, known: _Known) -> bool:
