@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from collector.errors import AndonError
-from deploy.commands import alerts, bench, books, chain, dashboards, dead, doctor, status
+from deploy.commands import alerts, bench, books, chain, dashboards, dead, detect_format, doctor, status
 from deploy.commands.console import SitePath, SpoolOption, complain, progress_bar, say, stand_by, until_ctrl_c
 from deploy.report import Report
 
@@ -22,6 +22,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead.app, name="dead")
 app.command()(dead.ledger)
 app.command()(doctor.doctor)
+app.command("detect-format")(detect_format.detect_format)
 app.command()(books.books)
 app.command()(status.status)
 app.command("bench")(bench.run_bench)
@@ -92,9 +93,11 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
 def detect(site: SitePath, spool: SpoolOption = None) -> None:
     """Runs the detectors and the alerts' lives over the spool, until Ctrl-C or SIGTERM."""
     from collector.health.counters import Counters
+    from deploy.allocator import give_back_memory
     from deploy.running import start_detection
     from deploy.site import load_site
 
+    give_back_memory()
     loaded = load_site(site, spool_path=spool)
     with until_ctrl_c() as jobs:
         start_detection(jobs, loaded, loaded.own_clock(0), Counters(process="detection"))

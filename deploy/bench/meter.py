@@ -26,6 +26,10 @@ class Meter:
     def rss_mb(self) -> float:
         return self._status("VmRSS")
 
+    def pss_mb(self) -> float:
+        """Like RSS, but of a page that several processes share only this one's part."""
+        return self._line("smaps_rollup", "Pss")
+
     def peak_rss_mb(self) -> float:
         return self._status("VmHWM")
 
@@ -37,10 +41,13 @@ class Meter:
             raise _unreadable(self._folder / "fd", error) from error
 
     def _status(self, name: str) -> float:
-        for line in self._read("status").splitlines():
+        return self._line("status", name)
+
+    def _line(self, file: str, name: str) -> float:
+        for line in self._read(file).splitlines():
             if line.startswith(f"{name}:"):
                 return float(line.split()[1]) / _MB
-        raise _unreadable(self._folder / "status", OSError(errno.ESRCH, "the process has ended"))
+        raise _unreadable(self._folder / file, OSError(errno.ESRCH, "the process has ended"))
 
     def _read(self, name: str) -> str:
         try:

@@ -30,9 +30,11 @@ def chain_run(site: SitePath, spool: SpoolOption = None) -> None:
     """Recomputes the chain's exposure on every change of an alert, until Ctrl-C or SIGTERM."""
     from collector.config import ConfigError
     from collector.health.counters import Counters
+    from deploy.allocator import give_back_memory
     from deploy.running import start_chain
     from deploy.site import load_site
 
+    give_back_memory()
     loaded = load_site(site, spool_path=spool)
     if loaded.network is None:
         raise ConfigError(f'{site}: no [chain]: add `[chain]` with `folder = "chain"`')
