@@ -1,0 +1,137 @@
+"""csv: rows of a table in a message, under a line of names or under `columns` of site.toml.
+
+    time,temp,good                                time;name;value
+    2024-07-11T20:41:28Z,41.5,1718                1720730488000;Press.1.Temp;41,5
+
+Wide, a column is a metric; long, where there are columns `name` and `value`, a row is one. Columns called site, area,
+line and cell say the place, and any that a level names ("{machine}"). `time` is the column of the time, "" for that of
+receipt. An empty field says nothing. Options besides those of `collector.formats.tags`: see `Options`. Quotes are those
+of RFC 4180.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from collector.config import Name, Site
+from collector.formats.event_time import TimeUnit, shown
+from collector.formats.format import BadPayload
+from collector.formats.object_map import LEVELS
+from collector.formats.tags import Tag, TagFormat, TagOptions, placing
+from collector.sources.source import Message
+from collector.topics import TopicTemplate
+
+_DELIMITERS = ("\t", ";", ",")
+_NUMBER = re.compile(r"\s*+[+-]?(\d++[.,]?\d*+|[.,]\d++)([eE][+-]?\d++)?\s*+")  # possessive: junk is refused at once
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*")  # 1.234.567,8 where the comma is decimal
+_TIME_NAMES = frozenset({"time", "timestamp", "ts", "date", "datetime"})
+
+
+class Options(TagOptions, frozen=True, kw_only=True):
+    """What a csv subscription may say. `columns`: the names where messages have no line of names.
+
+    `delimiter`: "" for the first of tab, `;` and `,` that the first line holds. `decimal`: the decimal mark of values.
+    """
+
+    time_unit: TimeUnit = "iso"
+    columns: tuple[Name, ...] = ()
+    delimiter: Literal["", ",", ";", "\t"] = ""
+    decimal: Literal[".", ","] = "."
+    time: str = "time"
+    name: Name = "name"
+    value: Name = "value"
+
+
+_AS_IT_COMES = Options()
+
+
+def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
+    """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
+    if options.columns:
+        _check_names(options.columns, options)
+    return TagFormat(partial(tags_in, options=options, places=placing(options)), options, site, topic)
+
+
+def tags_in(message: Message, options: Options = _AS_IT_COMES, places: frozenset[str] = frozenset(LEVELS)) -> list[Tag]:
+    """The fields of a message's rows as tags; `places` are the columns that say the place. Raises BadPayload."""
+    try:
+        rows = _rows(message.payload, options.delimiter)
+        names = options.columns or rows[0][1]
+        _check_names(names, options)
+        return [
+            tag
+            for number, row in rows[0 if options.columns else 1 :]
+            for tag in _tags(_named(names, row, number), options, places)
+        ]
+    except (ValueError, csv.Error) as error:
+        raise BadPayload(
+            f"topic {message.topic}: no table ({error}): correct the sender, or the format's keys in site.toml"
+        ) from error
+
+
+def fits(message: Message) -> float:
+    """How surely a message is of this dialect: a line of names over rows as long, with a number in each."""
+    try:
+        names, *rows = [row for _, row in _rows(message.payload, "")]
+    except (ValueError, csv.Error):
+        return 0.0
+    if len(names) < 2 or not rows or not all(re.fullmatch(r"[^\W\d][\w .,%/()°-]*", name) for name in names):
+        return 0.0
+    if any(len(row) != len(names) or not any(map(_NUMBER.fullmatch, row)) for row in rows):
+        return 0.0
+    return 0.95 if _TIME_NAMES.intersection(name.lower() for name in names) else 0.6
+
+
+def _rows(payload: bytes, delimiter: str) -> list[tuple[int, list[str]]]:
+    """The rows that hold something, by their line number; one at least. Raises ValueError, csv.Error."""
+    text = payload.decode("utf-8-sig")
+    first = text.lstrip("\r\n").partition("\n")[0]
+    marked = delimiter or next((mark for mark in _DELIMITERS if mark in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=marked, strict=True)
+    rows = [(reader.line_num, row) for row in reader if any(row)]
+    if not rows:
+        raise ValueError("it holds no row")
+    return rows
+
+
+def _check_names(names: Sequence[str], options: Options) -> None:
+    """Raises ValueError, a sentence, for names of columns that cannot be those."""
+    if any(map(_NUMBER.fullmatch, names)) and not options.columns:
+        raise ValueError("its first row holds numbers, no names: write `columns`")
+    if len(set(names)) < len(names):
+        twice, _ = Counter(names).most_common(1)[0]
+        raise ValueError(f"column {shown(twice)} stands twice")
+    if options.time and options.time not in names:
+        raise ValueError(
+            f"there is no column {shown(options.time)} for the time, only {', '.join(map(shown, names[:8]))}"
+        )
+
+
+def _named(names: Sequence[str], row: list[str], number: int) -> dict[str, str]:
+    """Raises ValueError."""
+    if len(row) != len(names):
+        raise ValueError(f"line {number} has {len(row)} fields, {len(names)} are wanted")
+    return dict(zip(names, row, strict=True))
+
+
+def _tags(row: dict[str, str], options: Options, places: frozenset[str]) -> list[Tag]:
+    """Raises ValueError for a row of a long table without a name."""
+    at = row.get(options.time) if options.time else None
+    said = tuple((name, row[name]) for name in row if name in places and row[name])
+    if options.name in row and options.value in row:
+        return [Tag(row[options.name], _value(row[options.value], options.decimal), at, said=said)]
+    metrics = (name for name in row if name != options.time and name not in places)
+    return [Tag(name, _value(row[name], options.decimal), at, said=said) for name in metrics]
+
+
+def _value(text: str, decimal: str) -> str:
+    """A field as a number is written here, where it is one."""
+    if decimal == "." or not (_NUMBER.fullmatch(text) or _THOUSANDS.fullmatch(text)):
+        return text.strip()
+    return (text.replace(".", "") if _THOUSANDS.fullmatch(text) else text).replace(",", ".").strip()

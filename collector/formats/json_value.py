@@ -1,0 +1,91 @@
+"""json_value: one value a topic, bare or in an object of its own.
+
+    plant/press/temperature   41.5              also "41.5", true, running
+    plant/press/count         {"value": 1718, "timestamp": 1720730488000}
+
+The metric is the topic's capture {metric}, else its last level. Without a time, the time of receipt. What else an
+object holds is left alone. Options besides those of `collector.formats.tags`: `value` and `time` name the object's
+fields, `a.b` for nested ones.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from collector.config import Name, Site
+from collector.formats.event_time import shown
+from collector.formats.format import BadPayload
+from collector.formats.json_object import required
+from collector.formats.tags import Tag, TagFormat, TagOptions
+from collector.sources.source import Message
+from collector.topics import TopicTemplate
+
+_LONGEST_WORD = 200
+_WORD = re.compile(r"[^\W_][^\x00-\x1f{}\[\]\"]*")  # bare text: no JSON that was torn, nothing of many lines
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
+_FIELDS = frozenset({"value", "timestamp", "unit", "quality"})  # an object of no others is surely one value
+
+
+class Options(TagOptions, frozen=True, kw_only=True):
+    """What a json_value subscription may say."""
+
+    value: Name = "value"
+    time: str = "timestamp"
+
+
+_AS_IT_COMES = Options()
+_ANY_TOPIC = TopicTemplate("#").matcher()
+
+
+def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
+    """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
+    return TagFormat(partial(tags_in, options=options, topics=topic.matcher()), options, site, topic)
+
+
+def tags_in(message: Message, options: Options = _AS_IT_COMES, topics: re.Pattern[str] = _ANY_TOPIC) -> list[Tag]:
+    """The value of a message as one tag. Raises BadPayload."""
+    found = topics.fullmatch(message.topic)
+    metric = (found.groupdict() if found else {}).get("metric") or message.topic.rsplit("/", 1)[-1]
+    said = _said(message)
+    if isinstance(said, list):
+        raise BadPayload(f"topic {message.topic}: holds a list, one value is wanted: correct the format in site.toml")
+    if not isinstance(said, dict):
+        return [Tag(metric, said)]
+    has_time = options.time.split(".")[0] in said
+    at = required(said, options.time, message.topic) if has_time else None
+    return [Tag(metric, required(said, options.value, message.topic), at)]
+
+
+def fits(message: Message) -> float:
+    """How surely a message is of this dialect: numbers of their own surely, words and objects less so."""
+    try:
+        said = _said(message)
+    except BadPayload:
+        return 0.0
+    if isinstance(said, dict):
+        return (0.8 if "timestamp" in said else 0.5) if "value" in said and _FIELDS.issuperset(said) else 0.0
+    if isinstance(said, str):
+        return 0.4 if _PLAIN_WORD.fullmatch(said) or _is_number(said) else 0.0
+    return 0.9 if isinstance(said, (bool, int, float)) else 0.0
+
+
+def _said(message: Message) -> Any:
+    """What a payload says: JSON, or the bare text it is. Raises BadPayload."""
+    try:
+        return msgspec.json.decode(message.payload)
+    except (ValueError, RecursionError) as error:
+        word = message.payload[: _LONGEST_WORD + 1].decode("utf-8", "replace").strip()
+        if len(word) <= _LONGEST_WORD and _WORD.fullmatch(word) and "\ufffd" not in word:
+            return word
+        raise BadPayload(
+            f"topic {message.topic}: {shown(word)} is no single value ({error}): correct the sender, "
+            "or the format in site.toml"
+        ) from error
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?\d+(\.\d+)?", text))
