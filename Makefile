@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SERVERS := mosquitto influxdb chromium chromium-driver
 
-.PHONY: demo test check bench bench-peers soak plant servers clean
+.PHONY: demo test check bench bench-peers fuzz soak plant servers clean
 demo: $(VENV)/.demo ## everything in one process; the board on localhost
 	$(BIN)/andon demo $(ARGS)
 
@@ -26,6 +26,10 @@ bench: $(VENV)/.dev ## figures, three runs each: median and spread
 
 bench-peers: $(VENV)/.dev ## the bridge beside others, same load, broker and store (installs them under build/peers; needs node and npm)
 	$(BIN)/python -m tests.bench.peers $(ARGS)
+
+fuzz: $(VENV)/.dev ## hostile payloads for every format (ARGS="--count 1000000 --format kepware"; --atheris: guided by coverage)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,fuzz]'
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 soak: $(VENV)/.dev ## 30 minutes at 1,000 messages/s: memory, descriptors, balance (ARGS="--minutes 120")
 	$(BIN)/python -m deploy.bench.soak $(ARGS)

@@ -31,6 +31,8 @@ SECTIONS = frozenset(
         "chain",
         "board",
         "health",
+        "limits",
+        "drop",
     }
 )
 
@@ -127,6 +129,26 @@ class Subscription(Section, frozen=True, kw_only=True):
     broker: str = ""
     shared_group: Annotated[str, msgspec.Meta(pattern="^[^/+#]*$")] = ""
     options: dict[str, Any] = {}
+
+
+class DropSettings(Section, frozen=True, kw_only=True):
+    """A folder (relative to site.toml) into which others drop files; each row is a message of `topic`.
+
+    `format`: `csv` (the first row names the columns), `lines` (each line is a message) or `file` (the whole is one).
+    `together`: all rows of a CSV file are one message. `decimal`: the sign in its numbers. `settle_s`: a file is whole
+    when unchanged for so long.
+    """
+
+    folder: Name
+    topic: Name
+    glob: Annotated[str, msgspec.Meta(pattern="^[^/]+$")] = "*.csv"
+    format: Literal["csv", "lines", "file"] = "csv"
+    delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    decimal: Literal[".", ","] = "."
+    encoding: Literal["utf-8", "gb18030", "latin-1", "utf-16"] = "utf-8"
+    together: bool = False
+    settle_s: NotNegative = 5.0
+    max_mb: Positive = 20.0
 
 
 class SinkSettings(Section, frozen=True, kw_only=True):

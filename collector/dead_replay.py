@@ -64,7 +64,7 @@ def _replay(spool: Spool, decoder: Decoder, letters: Sequence[tuple[int, DeadLet
     for id_, letter in letters:
         intake = decoder.decode([Message(letter.topic, letter.payload, letter.received_ns)])
         intake = booked(spool, intake)
-        if intake.dead or not (intake.lots or intake.records):
+        if intake.dead or not (intake.lots or intake.signals):
             spool.dead.amend(id_, intake.dead[0].reason if intake.dead else _SAYS_NOTHING)
             continue
         spool.log.append(intake.frames(spool.series))

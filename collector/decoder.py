@@ -26,7 +26,7 @@ from collector.formats.format import (
     ReadsWhole,
     RemembersInParts,
 )
-from collector.formats.limits import LONGEST_TOPIC, SHORT_BYTES, Limits
+from collector.formats.limits import LONGEST_TOPIC, SHORT_BYTES, Limits, check_topic, short_reason
 from collector.intake import Columns, Intake, Lot, Signalled
 from collector.inventory.signals import Signal
 from collector.inventory.timing import judged_in_time
@@ -124,13 +124,13 @@ class Decoder:
         """The messages of each format, in order of arrival; those that no format reads are dead letters."""
         found: dict[Format, list[Message]] = {}
         for message in messages:
-            if len(message.payload) > SHORT_BYTES or len(message.topic) > LONGEST_TOPIC:
-                try:
-                    self._limits.check_message(message)
-                except BadPayload as bad:
-                    intake.dead.append(_letter(message, str(bad)))
-                    continue
-            form = self._known.get(message.topic) or self._format_of(message.topic)
+            try:
+                if len(message.payload) > SHORT_BYTES:
+                    self._limits.check_payload(message)
+                form = self._known.get(message.topic) or self._format_of(message.topic)
+            except BadPayload as bad:
+                intake.dead.append(_letter(message, str(bad)))
+                continue
             if form is None:
                 reason = f"no [[subscribe]] reads topic {message.topic!r}: add one to site.toml"
                 intake.dead.append(_letter(message, reason))
@@ -141,7 +141,8 @@ class Decoder:
         return found.items()
 
     def _format_of(self, topic: str) -> Format | None:
-        """What is worked out once for each topic: its format, None when there is none."""
+        """What is worked out once for each topic: its format, None when there is none. Raises BadPayload."""
+        check_topic(topic)
         for pattern, form in self._routes:
             if pattern.fullmatch(topic):
                 if len(self._known) >= MOST_TOPICS:
@@ -151,7 +152,7 @@ class Decoder:
         return None
 
     def _place_of(self, topic: str) -> Equipment | None:
-        form = self._format_of(topic)
+        form = self._format_of(topic) if len(topic) <= LONGEST_TOPIC else None
         return form.place(topic) if isinstance(form, KnowsPlaces) else None
 
     def _decode_one(self, form: Format, message: Message, columns: Columns, intake: Intake) -> None:
@@ -188,7 +189,7 @@ class Decoder:
 
 
 def _letter(message: Message, reason: str) -> DeadLetter:
-    return DeadLetter(message.topic, message.payload, reason, message.received_ns)
+    return DeadLetter(message.topic, message.payload, short_reason(reason), message.received_ns)
 
 
 def _add_due(keeper: KeepsTime, now_ns: int, columns: Columns, intake: Intake) -> None:

@@ -60,8 +60,8 @@ class Intake:
     """A delivery's worth: `lots` (one a line, more where counters join), `dead` letters and `gaps`; and what formats
     want to say, once that is on disk.
 
-    `signals` are booked when it is stored (`collector.inventory.booking`), which adds to all the others. `memories`: what
-    the source has to remember from then on, by name.
+    `signals` are booked when it is stored (`collector.inventory.booking`), which adds to all the others. `memories`:
+    what the source has to remember from then on, by name.
     """
 
     messages: int = 0
@@ -154,11 +154,15 @@ def _by_line(series: list[Series], batch: Batch) -> list[Lot]:
     line_of = np.array([lines.setdefault(one.equipment.shard, len(lines)) for one in series], np.int32)
     if len(lines) == 1:
         return [Lot(next(iter(lines)), series, batch)]
-    lots = []
-    for shard, line in lines.items():
-        own = np.flatnonzero(line_of == line)
-        renumbered: NDArray[np.int32] = np.zeros(len(series), np.int32)
-        renumbered[own] = np.arange(len(own), dtype=np.int32)
-        taken = batch.take(line_of[batch.series] == line)
-        lots.append(Lot(shard, [series[i] for i in own], taken.with_series(renumbered[taken.series])))
-    return lots
+    own: list[list[Series]] = [[] for _ in lines]
+    number: NDArray[np.int32] = np.zeros(len(series), np.int32)  # of each series inside its line
+    for i, line in enumerate(line_of.tolist()):
+        number[i] = len(own[line])
+        own[line].append(series[i])
+    of_reading = line_of[batch.series]
+    order = np.argsort(of_reading, kind="stable")  # once for all lines: a site may have hundreds
+    ends = np.cumsum(np.bincount(of_reading, minlength=len(lines))).tolist()
+    by_line = batch.take(order).with_series(number[batch.series[order]])
+    starts = [0, *ends[:-1]]
+    slices = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+    return [Lot(shard, own[line], by_line.take(slices[line])) for shard, line in lines.items()]

@@ -16,6 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from collector.units.scaling import Scaling
+
 NS_PER_S = 1_000_000_000
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))  # and lone surrogates, which no file can hold
 _FORBIDDEN_IN_NAMES = frozenset('/+#:"').union(map(chr, _CONTROL))
@@ -82,6 +84,7 @@ class Series(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     kind: Kind = Kind.GAUGE
     states: tuple[str, ...] = ()
     on_event: bool = False  # True: it reports only when something happens, so no report means no event
+    scaling: Scaling | msgspec.UnsetType = msgspec.UNSET  # from the unit it is sent in; UNSET is stored as nothing
 
     def __post_init__(self) -> None:
         if not self.metric or _FORBIDDEN_IN_NAMES.intersection(self.metric.replace("/", "")):
@@ -93,6 +96,13 @@ class Series(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     def name(self) -> str:
         """`site/area/line/cell:metric`, the identity under which people and alerts know the series."""
         return f"{self.equipment.path}:{self.metric}"
+
+    @property
+    def unit_told(self) -> str:
+        """The unit for people: `g`, or `g (sent in kg, times 1000)`."""
+        if self.scaling is msgspec.UNSET:
+            return self.unit
+        return f"{self.unit} ({self.scaling.told})"
 
 
 class Reading(NamedTuple):

@@ -64,7 +64,7 @@ def _shown(decoder: Decoder, message: Message) -> str:
     intake = decoder.decode([message])
     if intake.dead:
         return f"{message.topic} DEAD: {intake.dead[0].reason}"
-    readings = ", ".join(f"{r.series.name} = {r.value:g} {r.series.unit}" for r, _ in intake.readings)
+    readings = ", ".join(f"{r.series.name} = {r.value:g} {r.series.unit_told}" for r, _ in intake.readings)
     return f"{message.topic} -> {readings or 'nothing'}"
 
 

@@ -1,6 +1,8 @@
 """The seam where bytes become readings. A payload format is one file beside this one, found by its name.
 
 A format module offers `Options` (a frozen msgspec struct, what site.toml may say) and `build(options, site) -> Format`.
+It may offer what `collector.recognition` asks: `fits(message) -> float`, how surely a message is of it (0 to 1);
+`tags_in(message)`, where it sends tags (`collector.formats.tags`); `TOPICS`, the topics it documents as its own.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ class JsonFields(Stateless):
                 continue
             at_ns = read_time(time)
             series: Sequence[Series] = typed.series
-            if typed.has_states or UNSET in value:
-                series, value = typed.present(value)  # fewer, or states by their index
+            if UNSET in value or not typed.is_as_sent:
+                series, value = typed.present(value)  # fewer, states by their index, in the unit that is kept
             if at_ns is None or not series:
                 yield message
                 continue

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from collector.config import Name, Section
 from collector.formats.event_time import EventTime, receipt_ns, shown
 from collector.formats.format import BadPayload
 from collector.readings import Equipment, Kind, Quality, Readings, Series
 from collector.sources.source import Message
+from collector.units.agreement import agreed, check_units
+from collector.units.scaling import Scaling
 
 _MISSING = object()
 _LONGEST_NAME = 200
@@ -24,17 +27,27 @@ _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 class Quantity(Section, frozen=True, kw_only=True):
-    """What one field measures."""
+    """What one field measures, in UCUM codes: kept in `unit`, sent in `source_unit` where that is another.
+
+    Where `unit` is not stated it is what the sender says, and 1 where it says nothing.
+    """
 
     metric: str = ""
     kind: Kind = Kind.GAUGE
-    unit: Name = "1"
+    unit: str = ""
+    source_unit: str = ""
     states: tuple[Name, ...] = ()
     on_event: bool = False
 
-    def of(self, equipment: Equipment, metric: str) -> Series:
-        """The series of this quantity at a place."""
-        return Series(equipment, metric, self.unit, self.kind, self.states, self.on_event)
+    def __post_init__(self) -> None:
+        if self.kind is Kind.STATE and self.source_unit:
+            raise ValueError("a state has no `source_unit`: remove it")
+        check_units(self.unit, self.source_unit)
+
+    def of(self, equipment: Equipment, metric: str, sent_in: str = "") -> Series:
+        """The series of this quantity at a place. Raises BadUnit where the sender counts `sent_in` another unit."""
+        unit, scaling = agreed(self.unit, self.source_unit, sent_in)
+        return Series(equipment, metric, unit, self.kind, self.states, self.on_event, scaling)
 
 
 class Measured(NamedTuple):
@@ -43,11 +56,13 @@ class Measured(NamedTuple):
     field: str
     series: Series
     optional: bool
-    least: float  # a float from here on is taken as it is; NaN for states, whose values always need a look
+    least: float  # a float from here on is taken as it is; NaN where values always need a look: states, other units
 
 
 def measured(field: str, series: Series, *, optional: bool) -> Measured:
     least = {Kind.STATE: math.nan, Kind.STOCK: 0.0}.get(series.kind, -math.inf)
+    if series.scaling is not UNSET:
+        least = math.nan
     return Measured(field, series, optional, least)
 
 
@@ -139,7 +154,18 @@ def worth(value: object, series: Series, field: str, topic: str) -> float:
         raise BadPayload(
             f"topic {topic}: field `{field}` holds {shown(value)}: a stock cannot be negative: check the scale's zero"
         )
-    return number
+    return number if series.scaling is UNSET else scaled(number, series.scaling, field, topic)
+
+
+def scaled(number: float, scaling: Scaling, field: str, topic: str) -> float:
+    """The number in the unit it is kept in. Raises BadPayload where no float holds it."""
+    kept = scaling.of(number)
+    if math.isfinite(kept):
+        return kept
+    raise BadPayload(
+        f"topic {topic}: field `{field}` holds {shown(number)} {scaling.source_unit}, beyond all numbers in the unit "
+        "it is kept in: correct the sender or the units in site.toml"
+    )
 
 
 def _state(value: object, states: tuple[str, ...], field: str, topic: str) -> float:

@@ -167,6 +167,15 @@ def build(options: Options, site: Site, topic: TopicTemplate) -> JsonRules:
     return JsonRules(readers, site)
 
 
+def fits(message: Message) -> float:
+    """How surely a message is of this dialect: any JSON object may be, so little that every other dialect goes before."""
+    try:
+        payload = decode_object(message)
+    except BadPayload:
+        return 0.0
+    return 0.2 if payload else 0.0
+
+
 def _template(rule: Rule, subscribed: TopicTemplate) -> TopicTemplate:
     template = TopicTemplate(rule.topic)
     if subscribed.matcher().fullmatch(template.filter) is None:

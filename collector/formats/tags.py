@@ -11,6 +11,8 @@ its tags; what it does not describe becomes a gauge under its own name, so that 
     name = "Press.{cell}.Count"            # {capture}: up to the next / or . ; * : anything
     metric = "good"                        # default: the tag's own name
     kind = "counter"
+    [subscribe.units]
+    "°C" = "Cel"                           # what the senders' own words for units mean, as UCUM codes
 """
 
 from __future__ import annotations
@@ -160,7 +162,7 @@ class TagFormat(Stateless):
         rule, found = next(fitting, (None, None))
         if rule is not None and rule.skip:
             return _Known(None, True)
-        check_names(topic, (tag.name, tag.unit, *(word for _, word in tag.said)))
+        check_names(f"topic {topic}", (tag.name, tag.unit, *(word for _, word in tag.said)))
         quantity = rule or Quantity()
         words = {**dict(tag.said), **self._captures(topic), **(found.groupdict() if found else {})}
         levels = {level: text for level, text in _levels(rule).items() if text} if rule else {}

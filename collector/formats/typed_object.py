@@ -6,6 +6,7 @@ Whatever is not so (a missing or wrong field, text for a number, a time out of r
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -28,14 +29,14 @@ class TypedObject:
     def __init__(self, fields: Sequence[Measured], time: str, unit: TimeUnit) -> None:
         self.decode: Callable[[bytes], msgspec.Struct] = msgspec.json.Decoder(_struct(fields, time, unit)).decode
         self.series = tuple(field.series for field in fields)
-        self.has_states = any(one.kind is Kind.STATE for one in self.series)
-        self._states = tuple(_indices(one) for one in self.series)
+        self._worth = tuple(map(_worth_of, self.series))
+        self.is_as_sent = not any(self._worth)
 
     def present(self, values: Sequence[Any]) -> tuple[list[Series], list[float]]:
-        """The columns of the fields that are there, states as their index."""
+        """The columns of the fields that are there, states as their index, other units as the one that is kept."""
         there = [
-            (series, index_of[value] if index_of else value)
-            for series, index_of, value in zip(self.series, self._states, values, strict=True)
+            (series, worth(value) if worth else value)
+            for series, worth, value in zip(self.series, self._worth, values, strict=True)
             if value is not UNSET
         ]
         return [series for series, _ in there], [value for _, value in there]
@@ -66,11 +67,22 @@ def _type_of(field: Measured) -> Any:
     if kind is Kind.STATE:
         worth = Literal[(*states, *range(len(states)))]
     elif kind is Kind.STOCK:
-        worth = Annotated[float, msgspec.Meta(ge=0)]
+        worth = Annotated[float, msgspec.Meta(ge=0, le=_most(field.series))]
+    elif field.series.scaling is not UNSET:
+        worth = Annotated[float, msgspec.Meta(ge=-_most(field.series), le=_most(field.series))]
     return worth | msgspec.UnsetType if field.optional else worth
 
 
-def _indices(series: Series) -> dict[str | int, float]:
-    """The value of each state by its name and by its number; empty for what is no state."""
-    by_number: dict[str | int, float] = {i: float(i) for i in range(len(series.states))}
-    return by_number | {name: float(i) for i, name in enumerate(series.states)}
+def _most(series: Series) -> float:
+    """The largest number that is one in the unit it is kept in, too."""
+    if series.scaling is UNSET:
+        return sys.float_info.max
+    return sys.float_info.max / max(2.0, 2 * series.scaling.factor)
+
+
+def _worth_of(series: Series) -> Callable[[Any], float] | None:
+    """What a value is worth; None where it is taken as it is."""
+    if series.kind is Kind.STATE:
+        by_number: dict[str | int, float] = {i: float(i) for i in range(len(series.states))}
+        return (by_number | {name: float(i) for i, name in enumerate(series.states)}).__getitem__
+    return None if series.scaling is UNSET else series.scaling.of

@@ -30,24 +30,28 @@ _REFUSED = {
     Verdict.CONFLICT: "its id stands for something else already: give each count and movement an id of its own",
     Verdict.FULL: "more is open of this item than is kept: close receipts that have arrived, name fewer places",
 }
+_REFUSED_NOTE = "counts, movements or orders did not fit what is booked: `andon dead list` has them with the reason"
 _NO_ROOM = f"there are {MOST_ITEMS:,} items already: see what the sender puts into the item's name"
 _LATE = "a count or movement from before the 7 days that are kept open was not booked: count the item"
 _MISSING = "more went out than was there: a receipt, movement or count is missing; count the item"
 
 
 def booked(spool: Spool, intake: Intake) -> Intake:
-    """The delivery with all that its signals came to; call it inside the transaction that stores it."""
+    """The delivery with all that its signals came to, of which only those are left that were booked just now.
+
+    Call it inside the transaction that stores the delivery.
+    """
     if not intake.signals:
         return intake
     desk = _Desk(spool)
-    for signal, message in intake.signals:
-        desk.take(signal, message)
+    news = [one for one in intake.signals if desk.take(one.signal, one.message)]
     desk.close()
     return replace(
         intake,
         lots=[*intake.lots, *desk.columns.lots()],
         dead=[*intake.dead, *desk.dead.values()],
         gaps=[*intake.gaps, *desk.gaps],
+        signals=news,
         records=[*intake.records, *desk.records],
     )
 
@@ -64,24 +68,26 @@ class _Desk:
         self._books: dict[Item, StockBook] = {}
         self._received_ns: dict[Item, int] = {}
 
-    def take(self, signal: Signal, message: Message) -> None:
+    def take(self, signal: Signal, message: Message) -> bool:
+        """Whether the signal was booked just now."""
         item = Item(signal.enterprise, signal.site, signal.item)
         book = self._books.get(item) or self._opened(item)
         if book is None:
             self._refuse(signal, message, _NO_ROOM)
-            return
+            return False
         self._books[item], self._received_ns[item] = book, message.received_ns
         try:
             verdict = book.take(signal)
         except ValueError as error:
             self._refuse(signal, message, str(error))
-            return
+            return False
         if verdict in _REFUSED:
             self._refuse(signal, message, _REFUSED[verdict])
         elif verdict is Verdict.LATE:
             self.gaps.append(Gap(item.path, Cause.STOCK, signal.at_ns, signal.at_ns, 1, _LATE))
         elif verdict is Verdict.COUNTED and isinstance(signal, BomVersion):
             self._say(item, book, bom_record(item, signal))
+        return verdict is Verdict.COUNTED
 
     def close(self) -> None:
         """Says what is new of every item heard of, and keeps its book."""
@@ -109,7 +115,10 @@ class _Desk:
     def _refuse(self, signal: Signal, message: Message, why: str) -> None:
         what = f"{type(signal).__name__} of {signal.item}"
         reason = f"topic {message.topic}: {what}: {why}"
-        self.dead.setdefault(message, DeadLetter(message.topic, message.payload, reason, message.received_ns))
+        if message not in self.dead:
+            topic, payload, received_ns = message
+            self.dead[message] = DeadLetter(topic, payload, reason, received_ns)
+            self.gaps.append(Gap(topic, Cause.DEAD_LETTER, received_ns, received_ns, 1, _REFUSED_NOTE))
 
     def _say(self, item: Item, book: StockBook, record: Record) -> None:
         book.said += 1

@@ -72,6 +72,11 @@ class PlaceBook(msgspec.Struct):
         self.first_ns = min(self.first_ns or event.at_ns, event.at_ns)
         return Verdict.COUNTED
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether all of it was taken back."""
+        return not self.closed_ns and not self.is_counted and all(event.is_void for event in self.events.values())
+
     def fold(self) -> None:
         """Folds what has left the window."""
         newest_ns = max((event.at_ns for event in self.events.values()), default=0)

@@ -1,22 +1,22 @@
 """What is said of an item when its book has changed: readings for everybody, records where dates and names are needed.
 
 Input: a `StockBook`. Output: only what differs from what was last said. Readings stand at
-`SITE[/PLACE]/inventory/ITEM`: `on_hand` and `in_transit` (kind STOCK), `stock_difference` (a count less the book at
-its time) and `stock_missing` (what went out beyond what was there; `on_hand` is 0 then, and the ledger has it).
+`SITE[/PLACE]/inventory/ITEM`: `on_hand` (kind STOCK), `in_transit`, `stock_difference` (a count less the book at its
+time) and `stock_missing` (what went out beyond what was there; `on_hand` is 0 then, and the ledger has it).
 `on_hand` is of quality BAD until something was counted: a sum without a beginning is no stock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import fsum
 from typing import NamedTuple
 
 import msgspec
 
 from collector.inventory.place_book import Figure
-from collector.inventory.signals import BomVersion, Receipt
-from collector.inventory.stock_book import StockBook
+from collector.inventory.signals import BomVersion
+from collector.inventory.stock_book import StockBook, StockFigures
 from collector.readings import Equipment, Kind, Quality, Reading, Series
 from collector.schema import BOM_VERSION, INVENTORY_LINE, STOCK_RECEIPTS
 from collector.spool.frames import Record
@@ -59,19 +59,17 @@ def statement(item: Item, book: StockBook) -> Statement:
     readings = [*_on_hand(item, book, "", figures.site)]
     missing_since_ns = 0
     for place, figure in figures.places.items():
-        if place:
-            readings += _on_hand(item, book, place, figure)
+        was_missing = book.last_said(f"missing {place}") > 0
         missing = [*_missing(item, book, place, figure)]
-        missing_since_ns = max([missing_since_ns, *(one.at_ns for one in missing if one.value)])
-        readings += [*_difference(item, book, place, figure), *missing]
-    in_transit = round(fsum(receipt.quantity for receipt in figures.open), _DIGITS)
-    if figures.orders_ns and book.is_news("in_transit", figures.orders_ns, in_transit):
-        series = item.series("in_transit", book.unit, Kind.STOCK)
-        readings.append(Reading(series, figures.orders_ns, in_transit))
-    record = None
-    if figures.orders_ns and book.is_news_of_receipts(figures.open):
-        record = _receipts(item, book.unit, figures.open, figures.orders_ns)
-    return Statement(readings, record, missing_since_ns)
+        if missing and not was_missing:
+            missing_since_ns = figure.as_of_ns
+        own = _on_hand(item, book, place, figure) if place else ()
+        readings += [*own, *_difference(item, book, place, figure), *missing]
+    if not figures.orders_ns:
+        return Statement(readings, None, missing_since_ns)
+    readings += _in_transit(item, book, figures)
+    is_news = book.is_news_of_receipts(figures.open)
+    return Statement(readings, _receipts(item, book.unit, figures) if is_news else None, missing_since_ns)
 
 
 def bom_record(item: Item, bom: BomVersion) -> Record:
@@ -86,8 +84,9 @@ def bom_record(item: Item, bom: BomVersion) -> Record:
     )
 
 
-def _receipts(item: Item, unit: str, open_: Sequence[Receipt], at_ns: int) -> Record:
+def _receipts(item: Item, unit: str, figures: StockFigures) -> Record:
     """What is on its way, soonest first; the key is the item, so that the latest word is all of it."""
+    open_ = figures.open
     first = open_[0] if open_ else None
     fields: dict[str, float | str | bool | int] = {
         "open": len(open_),
@@ -101,7 +100,7 @@ def _receipts(item: Item, unit: str, open_: Sequence[Receipt], at_ns: int) -> Re
         "receipts": [msgspec.to_builtins(receipt) for receipt in open_],
     }
     tags = {"site": item.site, "item": item.name}
-    return Record(STOCK_RECEIPTS.name, tags, fields, at_ns, key=item.path, detail=detail)
+    return Record(STOCK_RECEIPTS.name, tags, fields, figures.orders_ns, key=item.path, detail=detail)
 
 
 def _on_hand(item: Item, book: StockBook, place: str, figure: Figure) -> Iterator[Reading]:
@@ -109,6 +108,13 @@ def _on_hand(item: Item, book: StockBook, place: str, figure: Figure) -> Iterato
     quality = Quality.GOOD if figure.is_counted else Quality.BAD
     if figure.as_of_ns and book.is_news(f"on_hand {place}", figure.as_of_ns, value, quality):
         yield Reading(item.series("on_hand", book.unit, Kind.STOCK, place), figure.as_of_ns, value, quality)
+
+
+def _in_transit(item: Item, book: StockBook, figures: StockFigures) -> Iterator[Reading]:
+    """A gauge, for nothing on its way is no empty stock."""
+    quantity = round(fsum(receipt.quantity for receipt in figures.open), _DIGITS)
+    if book.is_news("in_transit", figures.orders_ns, quantity):
+        yield Reading(item.series("in_transit", book.unit, Kind.GAUGE), figures.orders_ns, quantity)
 
 
 def _difference(item: Item, book: StockBook, place: str, figure: Figure) -> Iterator[Reading]:

@@ -56,11 +56,12 @@ class StockBook(msgspec.Struct):
             return self._take_version(signal)
         if self.unit and signal.unit != self.unit:
             raise ValueError(
-                f"{signal.item} is booked in {self.unit!r}, this is in {signal.unit!r}: bring the senders to one unit"
+                f"{signal.item} is booked in {self.unit!r}, this is in {signal.unit!r}: bring the senders to one unit, "
+                "and take back with `void` what was sent in the wrong one"
             )
         verdict = self.orders.announce(signal) if isinstance(signal, Receipt) else self._take_event(signal)
         if verdict is not Verdict.FULL:
-            self.unit = signal.unit
+            self.unit = "" if self._is_blank() else signal.unit
         return verdict
 
     def figures(self) -> StockFigures:
@@ -85,6 +86,10 @@ class StockBook(msgspec.Struct):
     def last_said(self, name: str) -> float:
         """The figure last said under a name, 0 before the first."""
         return self.told[name][1] if name in self.told else 0.0
+
+    def _is_blank(self) -> bool:
+        """Whether all that was ever booked was taken back, so that another unit may begin."""
+        return all(place.is_blank for place in self.places.values()) and not self.orders.by_id
 
     def _take_event(self, signal: Level | Movement) -> Verdict:
         if signal.place not in self.places and len(self.places) >= MOST_PLACES:

@@ -14,6 +14,8 @@ from msgspec import UNSET, UnsetType
 from collector.units.code import BadUnit, nearest, quoted, unit_of
 from collector.units.scaling import Scaling, same, scaling
 
+UNIT_PROPERTIES = ("engUnit", "Engineering Units")  # of Sparkplug metrics: what gateways call a metric's unit
+
 
 def agreed(unit: str, source_unit: str = "", sent: str = "") -> tuple[str, Scaling | UnsetType]:
     """The unit of a series, and how what is sent gets there, UNSET where it needs nothing.

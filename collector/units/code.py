@@ -92,7 +92,8 @@ def unit_of(code: str) -> Unit:
     try:
         return _Reading(code).whole()
     except _NoCode as bad:
-        raise BadUnit(f"{quoted(code)} is no UCUM code{bad}: write {_nearest_said(code)}") from bad
+        why = "" if quoted(code) in str(bad) else bad
+        raise BadUnit(f"{quoted(code)} is no UCUM code{why}: write {_nearest_said(code)}") from bad
 
 
 def nearest(word: str) -> str:
@@ -229,7 +230,7 @@ def _symbol(symbol: str) -> Unit:
         if prefix is not None and atom is not None and atom.is_metric:
             found = _atom(atom)
             return found._replace(factor=found.factor * prefix)
-    raise _NoCode("" if len(symbol) > LONGEST - 2 else f", for {quoted(symbol)} is no unit of it")
+    raise _NoCode(f", for {quoted(symbol)} is no unit of it")
 
 
 def _atom(atom: Atom) -> Unit:
