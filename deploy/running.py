@@ -18,8 +18,9 @@ from collector.historian import EVERY_S as HISTORY_EVERY_S
 from collector.historian import READER as HISTORY_READER
 from collector.historian import Historian
 from collector.lanes import enrol
+from collector.memory import recalled
 from collector.patience import patiently, work_until
-from collector.pump import MEMORY, Appender, drain, ingest, reader_of, remembered_clock_ns
+from collector.pump import Appender, drain, ingest, reader_of, remembered_clock_ns
 from collector.readings import NS_PER_S
 from collector.retention import Retention
 from collector.sources.source import Source
@@ -46,7 +47,7 @@ def start_collector(
     """Starts the ingest loop over the site's broker and one drain per store; `watched` sees what goes to disk."""
     decoder = site.decoder(clock)
     start_health(jobs, site, counters, site.health.collect_port)
-    counters.ask(decoder.clocks.gauges)
+    counters.ask(decoder.gauges)
     counters.stored(0, 0, 0, 0)  # known from the first report on, so that its rates are
     readers = [reader_of(store.name) for store in stores]
 
@@ -54,12 +55,12 @@ def start_collector(
         _await_time(clock, stop)
         with CollectorClaim(site.spool_path), site.open_spool() as spool:
             patiently(lambda: _enrol(spool, site, readers), "ingest", counters, stop)
-            decoder.restore(spool.recall(MEMORY))
+            decoder.restore(recalled(spool))
             retention = Retention(site.spool, counters, detected=site.detects)
             retention.hold_reserve(spool)
             appender = Appender(spool, site.site, clock, int(site.clock.tick_s * NS_PER_S), retention, counters)
             last_ns = remembered_clock_ns(spool) if isinstance(clock, WallClock) else 0
-            source = watched(site.source(clock, counters, since_ns=last_ns))
+            source = watched(site.source(clock, counters, since_ns=last_ns, recall=spool.recall))
             try:
                 ingest(source, decoder, appender, stop)
             finally:

@@ -5,7 +5,7 @@ Input: the file and what it names. Output: `SiteFile`, which only exists when al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -33,7 +33,8 @@ from collector.folder import find
 from collector.health.counters import Counters
 from collector.lanes import Pace
 from collector.sinks.sink import Sink
-from collector.sources.brokers import brokers_of, readings_of, source_of
+from collector.sources.brokers import brokers_of, presences_of, readings_of, source_of
+from collector.sources.drop_sections import check_folders, drops_of, with_drops
 from collector.sources.mqtt import client_for
 from collector.sources.source import Source
 from collector.spool.spool import Spool
@@ -103,9 +104,18 @@ class SiteFile:
         """The first broker: the one that `andon replay` and `andon tail` use."""
         return self.brokers[0]
 
-    def source(self, clock: Clock, counters: Counters, *, since_ns: int = 0) -> Source:
-        """The messages of all brokers, connected at once; `since_ns` as in MqttSource. Raises ConfigError."""
-        return source_of(self.document, self.site, self.brokers, clock, counters, since_ns=since_ns)
+    def source(
+        self,
+        clock: Clock,
+        counters: Counters,
+        *,
+        since_ns: int = 0,
+        recall: Callable[[str], bytes] = lambda name: b"",
+    ) -> Source:
+        """The messages of all brokers, connected at once, and of dropped files; `since_ns` as in MqttSource, `recall`
+        what the spool remembers under a name. Raises ConfigError."""
+        brokers = source_of(self.document, self.site, self.brokers, clock, counters, since_ns=since_ns)
+        return with_drops(brokers, self.document, clock, counters, recall)
 
     def open_spool(self) -> Spool:
         """One more connection to the site's spool, for one thread."""
@@ -140,6 +150,7 @@ class SiteFile:
             self._check_broker_files(broker)
         for store in self.stores():
             store.sink.close()
+        check_folders(self.document)
 
     def _check_broker_files(self, broker: BrokerSettings) -> None:
         where = f"{self.document.path}: [[broker]] {broker.name!r}" if broker.name else f"{self.document.path}"
@@ -156,12 +167,21 @@ class SiteFile:
 
     def warnings(self) -> list[str]:
         """What is allowed and probably not meant."""
+        told = []
         if self.clock.source == "messages":
-            return [
+            told.append(
                 f'{self.document.path}: `clock.source` is "messages", a recording; '
                 'a live plant wants source = "wall", else a silent site is never noticed'
-            ]
-        return []
+            )
+        presences = presences_of(self.document, self.brokers)
+        for broker in self.brokers:
+            if broker.name in presences and broker.session_expiry_s:
+                told.append(
+                    f"{self.document.path}: {presences[broker.name].topic} is announced in a session that the broker "
+                    "keeps, and Sparkplug 3.0 wants a host's to end with its connection; give it a [[broker]] of its "
+                    "own with session_expiry_s = 0"
+                )
+        return told
 
 
 def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
@@ -188,7 +208,7 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         network=network,
         spool_path=spool_path or document.folder / spool.path,
     )
-    found.decoder(WallClock())
+    drops_of(document, found.decoder(WallClock()))
     readings_of(document, site, found.brokers)
     list(_sink_sections(document))
     return found

@@ -6,10 +6,11 @@ there. `awaits` is called by whoever publishes; the source belongs to the ingest
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from collector.sources.recording import Published
-from collector.sources.source import Delivery, Source
+from collector.sources.source import Delivery, Publishes, Saying, Source
 
 
 class Witness:
@@ -51,6 +52,10 @@ class _Watched:
             self._safe.update([(message.topic, message.payload) for message in delivery.messages])
 
         return replace(delivery, acknowledge=acknowledge)
+
+    def publish(self, sayings: Sequence[Saying]) -> None:
+        if isinstance(self._source, Publishes):
+            self._source.publish(sayings)
 
     def close(self) -> None:
         self._source.close()

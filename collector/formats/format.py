@@ -25,12 +25,14 @@ class BadPayload(Exception):
 class Decoded(NamedTuple):
     """What one message said, possibly nothing, and which gaps it revealed.
 
-    `signals`: what it said of stocks and orders, for the books of `collector.inventory`.
+    `signals`: what it said of stocks and orders, for the books of `collector.inventory`. `messages`: of how many it is,
+    where others had to wait for this one; what limits a message holds for each.
     """
 
     readings: Readings = Readings()
     gaps: Sequence[Gap] = ()
     signals: Sequence[Signal] = ()
+    messages: int = 1
 
 
 class Due(NamedTuple):

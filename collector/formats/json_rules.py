@@ -168,7 +168,7 @@ def build(options: Options, site: Site, topic: TopicTemplate) -> JsonRules:
 
 
 def fits(message: Message) -> float:
-    """How surely a message is of this dialect: any JSON object may be, so little that every other dialect goes before."""
+    """How surely a message is of this dialect: any JSON object may be, so every other dialect goes before."""
     try:
         payload = decode_object(message)
     except BadPayload:

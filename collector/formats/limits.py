@@ -54,7 +54,7 @@ class Limits(Section, frozen=True, kw_only=True):
 
     def check_decoded(self, message: Message, decoded: Decoded) -> None:
         """Raises BadPayload where a message said more than may be taken from one."""
-        if len(decoded.readings) > self.max_values:
+        if len(decoded.readings) > self.max_values * decoded.messages:
             raise self._too_many(message.topic)
 
     def _too_many(self, topic: str) -> BadPayload:

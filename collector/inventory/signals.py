@@ -6,18 +6,17 @@ per site and item. Values are frozen; an invalid one cannot be built. Quantities
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 MOST_LINES = 10_000  # of a bill of materials
+_MOST = 1e15  # of a quantity; whatever adds up such numbers loses no unit and never overflows
 _LONGEST = 200  # characters of a name or an id
 # What names of equipment may not hold, as characters that look like it: two items never become one name.
 _TWINS = str.maketrans({"/": "\u2215", "+": "\uff0b", "#": "\uff03", ":": "\u2236", '"': "\uff02"})
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, tag="stock"):
-    """`quantity` was counted at `at_ns`: whatever moved up to then is in it. `place`: where at the site, `""`: all."""
+    """`quantity` was counted at `at_ns`: whatever moved up to then is in it. `place`: which store of the site."""
 
     enterprise: str
     site: str
@@ -80,7 +79,7 @@ class BomLine(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         _refuse(not self.component, "a line of the bill of materials names no component: name it")
-        _refuse(not 0 < self.quantity_per < math.inf, f"`quantity_per` of {self.component} must be above 0: correct it")
+        _refuse(not 0 < self.quantity_per <= _MOST, f"`quantity_per` of {self.component} must be above 0: correct it")
 
 
 class BomVersion(msgspec.Struct, frozen=True, kw_only=True, tag="bom"):
@@ -109,7 +108,7 @@ def as_name(text: str) -> str:
 
 
 def _check(enterprise: str, site: str, item: str, place: str, id_: str, unit: str, quantity: float) -> None:
-    _refuse(not math.isfinite(quantity), "the quantity is no plain number: correct the sender")
+    _refuse(not abs(quantity) <= _MOST, f"the quantity is no plain number up to {_MOST:g}: correct the sender")
     places = {"enterprise": enterprise, "site": site, "item": item}
     for what, name in {**places, "id": id_, "unit": unit}.items():
         _refuse(not name, f"the {what} is empty: name it")

@@ -78,7 +78,7 @@ def bom_record(item: Item, bom: BomVersion) -> Record:
         BOM_VERSION.name,
         {"site": bom.site, "item": bom.item},
         {"version": bom.version, "valid_from": bom.valid_from_ns // _NS_PER_MS, "components": len(bom.lines)},
-        bom.valid_from_ns,
+        bom.at_ns,
         key=f"{bom.site}|{bom.item}|{bom.version}",
         detail=msgspec.to_builtins(bom),
     )

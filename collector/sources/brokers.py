@@ -17,7 +17,7 @@ from collector.folder import find
 from collector.formats.format import Stateless
 from collector.health.counters import Counters
 from collector.sources.mqtt import MqttSource
-from collector.sources.source import Source
+from collector.sources.source import Presence, Source
 from collector.topics import TopicTemplate
 
 _NAME = re.compile(r"[a-z0-9_]+")
@@ -41,7 +41,10 @@ def source_of(
 ) -> Source:
     """The site's messages, from all its brokers. `since_ns`: as in MqttSource. Raises ConfigError."""
     (first, filters), *beside = readings_of(document, site, brokers)
-    return MqttSource(first, filters, document.folder, clock, counters, since_ns=since_ns, beside=beside)
+    presences = presences_of(document, brokers)
+    return MqttSource(
+        first, filters, document.folder, clock, counters, since_ns=since_ns, beside=beside, presences=presences
+    )
 
 
 def brokers_of(document: Document) -> tuple[BrokerSettings, ...]:
@@ -71,7 +74,7 @@ def brokers_of(document: Document) -> tuple[BrokerSettings, ...]:
 
 def readings_of(document: Document, site: Site, brokers: Sequence[BrokerSettings]) -> list[BrokerReading]:
     """What each broker is asked for. Raises ConfigError: an unknown broker, one that nobody reads, a [[subscribe]]
-    that cannot be shared."""
+    that cannot be shared, two presences on one connection."""
     filters: dict[str, list[str]] = {broker.name: [] for broker in brokers}
     for i, subscription in enumerate(document.open_sections("subscribe", Subscription)):
         wanted = _filter(document, site, i, subscription)
@@ -89,7 +92,28 @@ def readings_of(document: Document, site: Site, brokers: Sequence[BrokerSettings
             raise ConfigError(
                 f"{document.path}: no [[subscribe]] reads the broker {broker.name!r}; add one or remove the broker"
             )
+    presences_of(document, brokers)
     return [BrokerReading(broker, filters[broker.name]) for broker in brokers]
+
+
+def presences_of(document: Document, brokers: Sequence[BrokerSettings]) -> dict[str, Presence]:
+    """Who is announced on each broker, by its name: what a format offers as `presence`. Raises ConfigError where two
+    would be: a connection has one will."""
+    found: dict[str, Presence] = {}
+    for i, subscription in enumerate(document.open_sections("subscribe", Subscription)):
+        module = find(formats, subscription.format, document, f"subscribe[{i}].format")
+        offers: Any = getattr(module, "presence", None)
+        options = document.convert(subscription.options, module.Options, f"subscribe[{i}]")
+        own: Presence | None = offers(options) if offers else None
+        if own is None:
+            continue
+        for broker in brokers:
+            if subscription.broker in ("", broker.name) and found.setdefault(broker.name, own).topic != own.topic:
+                raise ConfigError(
+                    f"{document.path}: `subscribe[{i}]`: {own.topic} and {found[broker.name].topic} cannot both be "
+                    "announced by one connection; give all [[subscribe]]s of a broker the same host_id"
+                )
+    return found
 
 
 def _filter(document: Document, site: Site, i: int, subscription: Subscription) -> str:

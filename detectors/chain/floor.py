@@ -15,7 +15,7 @@ import msgspec
 
 from collector.readings import NS_PER_S
 from detectors.alerts import Alert
-from detectors.chain.network import Network
+from detectors.chain.network import Network, Receipt
 
 SHORTAGE = "shortage"
 OUTPUT_DROP = "output_drop"
@@ -37,6 +37,7 @@ class Floor:
     stock: Mapping[Place, float] = field(default_factory=dict)
     use_per_d: Mapping[Place, float] = field(default_factory=dict)
     line_ratio: Mapping[str, float] = field(default_factory=dict)  # measured output / expected output, 0 to 1
+    in_transit: Mapping[Place, tuple[Receipt, ...]] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
 
 
@@ -79,16 +80,48 @@ class Past(msgspec.Struct):
         self.values[:place] = [self.values[one] for one in kept]
 
 
+class Promise(msgspec.Struct, frozen=True, array_like=True):
+    """A quantity that is on its way to a stock, and when it is promised for (UTC ns)."""
+
+    due_ns: int
+    quantity: float
+
+
+class Promises(msgspec.Struct, frozen=True):
+    """All that was on its way to the stock of a series as of `at_ns`; it stands in the log at `offset`."""
+
+    series: str
+    at_ns: int
+    promises: tuple[Promise, ...]
+    offset: int
+
+
 class FloorHistory(msgspec.Struct):
-    """Stock readings, times to empty (s) and line ratios by series name, over the last minutes."""
+    """Stock readings, times to empty (s), line ratios and what is promised, by series name, over the last minutes."""
 
     stock: dict[str, Past] = {}
     empty_in_s: dict[str, Past] = {}
     ratio: dict[str, Past] = {}
     line: dict[str, str] = {}  # `site/line` of the output series
+    promised: dict[str, list[Promises]] = {}  # in order of time
 
     def note_stock(self, series: str, at_ns: int, value: float) -> None:
         self.stock.setdefault(series, Past()).note(at_ns, value)
+
+    def note_promises(self, said: Promises) -> None:
+        told = [*self.promised.get(said.series, ()), said]
+        self.promised[said.series] = sorted(told, key=lambda one: (one.at_ns, one.offset))
+
+    def promises(self, series: str, at_ns: int) -> tuple[Promise, ...] | None:
+        """What was on its way to a stock at an instant, None where nobody said."""
+        told = [one for one in self.promised.get(series, ()) if one.at_ns <= at_ns]
+        return told[-1].promises if told else None
+
+    def promises_passed(self, from_ns: int, to_ns: int) -> set[int]:
+        """The instants in [from, to) at which a promise passed that still stood."""
+        all_ = ((series, one) for series, told in self.promised.items() for said in told for one in said.promises)
+        passed = ((series, one) for series, one in all_ if from_ns <= one.due_ns < to_ns)
+        return {one.due_ns for series, one in passed if one in (self.promises(series, one.due_ns) or ())}
 
     def note_band(self, band: Band) -> None:
         if band.method == SHORTAGE:
@@ -106,6 +139,9 @@ class FloorHistory(msgspec.Struct):
                 raised.setdefault(alert.series, []).append(alert.changed_at_ns)
         for series, past in self.stock.items():
             past.forget_before(at_ns - _KEPT_NS, raised.get(series, ()))
+        for series, told in self.promised.items():
+            old = [one for one in told if one.at_ns <= at_ns - _KEPT_NS]
+            self.promised[series] = [*old[-1:], *(one for one in told if one.at_ns > at_ns - _KEPT_NS)]
         for pasts in (self.empty_in_s, self.ratio):
             for past in pasts.values():
                 past.forget_before(at_ns - _KEPT_NS)
@@ -114,15 +150,22 @@ class FloorHistory(msgspec.Struct):
         """The floor at `at_ns` with these alerts open."""
         stock: dict[Place, float] = {}
         use_per_d: dict[Place, float] = {}
+        in_transit: dict[Place, tuple[Receipt, ...]] = {}
         raised = {alert.series: alert for alert in alerts if alert.kind == SHORTAGE}
         for series, of in network.by_series.items():
             seen = self.stock.get(series, Past()).as_of(at_ns)
             if seen is not None:
                 stock[of.node, of.material] = seen[1]
+            promises = self.promises(series, at_ns)
+            if promises is not None:
+                in_transit[of.node, of.material] = tuple(
+                    Receipt(node=of.node, material=of.material, quantity=one.quantity, due_ns=one.due_ns)
+                    for one in promises
+                )
             use = self._use_per_d(series, at_ns, raised.get(series))
             if use is not None:
                 use_per_d[of.node, of.material] = use
-        return Floor(stock, use_per_d, self._line_ratios(network, at_ns, alerts), alerts)
+        return Floor(stock, use_per_d, self._line_ratios(network, at_ns, alerts), in_transit, alerts)
 
     def _use_per_d(self, series: str, at_ns: int, alert: Alert | None) -> float | None:
         """Units a day, from what was on hand when a time to empty was said; the newer of band and alert decides."""

@@ -69,7 +69,7 @@ def _live(network: Network, stock: Stock, floor: Floor, at_ns: int) -> Stock:
         on_hand=max(0.0, floor.stock.get(place, stock.on_hand)),
         use_per_d=floor.use_per_d.get(place, stock.use_per_d),
     )
-    for receipt in sorted(stock.in_transit, key=lambda receipt: receipt.due_ns):
+    for receipt in sorted(floor.in_transit.get(place, stock.in_transit), key=lambda receipt: receipt.due_ns):
         due_d = (receipt.due_ns - at_ns) / _NS_PER_D
         if 0 < due_d <= days_of_supply_d(network, seen):
             seen = replace(seen, on_hand=seen.on_hand + receipt.quantity)

@@ -13,6 +13,7 @@ from itertools import groupby
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from collector import schema
 from collector.readings import Batch, Quality
@@ -20,7 +21,7 @@ from collector.spool.frames import Frame, FrameKind, Record
 from collector.spool.spool import Spool
 from detectors.alerts import Alert, State
 from detectors.chain.exposure import Exposure, exposures
-from detectors.chain.floor import KINDS, Band, Floor, FloorHistory
+from detectors.chain.floor import KINDS, Band, Floor, FloorHistory, Promise, Promises
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
 from detectors.chain.outputs import arc_records, exposure_record, node_records
@@ -42,6 +43,8 @@ class Memory(msgspec.Struct):
     history: FloorHistory = msgspec.field(default_factory=FloorHistory)
     waiting: list[Alert] = []  # changes no tick has passed yet
     bands: list[Band] = []  # likewise
+    promised: list[Promises] = []  # likewise
+    passed_ns: int = 0  # the latest tick
     open: dict[str, Alert] = {}
     exposed: dict[str, Exposure] = {}
 
@@ -99,6 +102,9 @@ class ChainRun:
                     memory.waiting.append(alert)
             elif record.measurement == schema.EXPECTED.name:
                 memory.bands.extend(self._bands(record))
+            elif record.measurement == schema.STOCK_RECEIPTS.name:
+                told = _promises(record, frame.offset)
+                memory.promised += [told] if told.series in self._network.by_series else []
 
     def _bands(self, record: Record) -> list[Band]:
         """The band of a record, none when it is of no use to this chain."""
@@ -114,7 +120,7 @@ class ChainRun:
         if isinstance(frame.body, Batch):
             self._note_stocks(memory.history, frame.body, spool)
             return []
-        return self._pass(memory, frame.at_ns)
+        return self._pass(memory, frame.at_ns, frame.offset)
 
     def _note_stocks(self, history: FloorHistory, batch: Batch, spool: Spool) -> None:
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
@@ -124,19 +130,22 @@ class ChainRun:
             if names[series] in self._network.by_series:
                 history.note_stock(names[series], at_ns, value)
 
-    def _pass(self, memory: Memory, tick_ns: int) -> list[tuple[str, Record]]:
-        """Judges, instant by instant, the changes that the tick has passed."""
+    def _pass(self, memory: Memory, tick_ns: int, offset: int) -> list[tuple[str, Record]]:
+        """Judges, instant by instant, the changes that the tick at `offset` has passed."""
         for band in memory.bands:
             if band.at_ns < tick_ns:
                 memory.history.note_band(band)
         memory.bands = [band for band in memory.bands if band.at_ns >= tick_ns]
         due = sorted((a for a in memory.waiting if a.changed_at_ns < tick_ns), key=lambda a: (a.changed_at_ns, a.key))
         memory.waiting = [alert for alert in memory.waiting if alert.changed_at_ns >= tick_ns]
+        turns = {at_ns: list(changed) for at_ns, changed in groupby(due, key=lambda alert: alert.changed_at_ns)}
+        promised = _promises_changed(memory, tick_ns, offset)
         spoken: list[tuple[str, Record]] = []
-        for at_ns, changed in groupby(due, key=lambda alert: alert.changed_at_ns):
-            turned = [alert.key for alert in changed if _take(memory.open, alert)]
-            if turned:
+        for at_ns in sorted(turns.keys() | promised):
+            turned = [alert.key for alert in turns.get(at_ns, ()) if _take(memory.open, alert)]
+            if turned or (at_ns in promised and memory.open):
                 spoken += self._judge(memory, at_ns)
+        memory.passed_ns = tick_ns
         memory.history.forget_before(tick_ns, (*memory.open.values(), *memory.waiting))
         return spoken
 
@@ -158,6 +167,27 @@ class ChainRun:
 def _recalled(spool: Spool) -> Memory:
     body = spool.recall(READER)
     return msgspec.msgpack.decode(body, type=Memory) if body else Memory()
+
+
+def _promises(record: Record, offset: int) -> Promises:
+    """What is on its way to the stock of a series, as `collector.inventory.statement` says it."""
+    receipts = tuple(Promise(one["promised_ns"], one["quantity"]) for one in record.detail["receipts"])
+    return Promises(record.detail["series"], record.at_ns, receipts, offset)
+
+
+def _promises_changed(memory: Memory, tick_ns: int, offset: int) -> set[int]:
+    """Notes the promises that a tick has passed; the instants at which one was made, moved, kept or broken.
+
+    One said late changes nothing that was judged before it came.
+    """
+    due = [one for one in memory.promised if one.at_ns < tick_ns and one.offset < offset]
+    memory.promised = [one for one in memory.promised if one not in due]
+    changed: set[int] = set()
+    for one in due:
+        noted = replace(one, at_ns=max(one.at_ns, memory.passed_ns))
+        memory.history.note_promises(noted)
+        changed.add(noted.at_ns)
+    return changed | memory.history.promises_passed(memory.passed_ns or tick_ns, tick_ns)
 
 
 def _take(open_alerts: dict[str, Alert], alert: Alert) -> bool:

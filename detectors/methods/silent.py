@@ -5,8 +5,9 @@ reading ends it. It speaks by ticks alone, so it lives on the log's time and nee
 
 It fails where somebody may rightly say nothing: equipment that reports only events and stands still looks the same as a
 cut cable. There, let `output_drop` suppress it, give the line a heartbeat, or choose with `metric` what reports
-periodically. What never sent anything is unknown to it. Source: the dead man's switch of alarm systems (IEC 62682,
-communication failure as its own condition).
+periodically. What never sent anything is unknown to it; stocks reckoned from counts and movements (line `inventory`)
+may stand still for days and are left out. Source: the dead man's switch of alarm systems (IEC 62682, communication
+failure as its own condition).
 
 Readings that we know to have lost are not held against the line: time within a gap does not count, up to its end. Only
 messages that came and could not be used are its own silence.
@@ -21,6 +22,7 @@ import numpy as np
 
 from collector.config import Positive, Section
 from collector.readings import NS_PER_S, Batch, Quality, Series
+from collector.schema import INVENTORY_LINE
 from collector.spool.ledger import Cause, Gap
 from detectors.detector import Context, Evidence, Point, Scores, as_scores
 from detectors.missed import Missed, concerns
@@ -61,6 +63,8 @@ class Silent:
         at_ns, series = batch.at_ns[usable], batch.series[usable]
         of: dict[str, list[int]] = {}
         for one in dict.fromkeys(series.tolist()):
+            if self._context.series[one].equipment.line == INVENTORY_LINE:
+                continue
             of.setdefault(self.subject(self._context.series[one]), []).append(one)
         for subject, ids in of.items():
             word = self._words.setdefault(subject, LastWord(ids[0]))

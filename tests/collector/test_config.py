@@ -15,6 +15,7 @@ from collector.config import (
     ClockSettings,
     ConfigError,
     Document,
+    DropSettings,
     HealthSettings,
     SinkSettings,
     Site,
@@ -23,7 +24,8 @@ from collector.config import (
     read,
 )
 from collector.decoder import decoder_of
-from collector.formats import json_rules
+from collector.formats import epcis, json_rules, sparkplug_b, stock_signals
+from collector.formats.limits import Limits
 
 SITE = '[site]\nenterprise = "iot1"\nname = "rig"\n'
 SAMPLE = Path(deploy.__file__).parent / "sites" / "teaching_factory" / "site.toml"
@@ -83,6 +85,31 @@ MISTAKES = {
         "`subscribe[0].rule[0].reading[0].kind`",
         "invalid enum value 'stok'",
     ),
+    "no unit": (
+        SITE + RULE + 'reading = [{ metric = "x", value = "x", unit = "degC" }]\n',
+        "`subscribe[0].rule[0].reading[0]`: `unit`",
+        'write "Cel"',
+    ),
+    "no unit of a sparkplug metric": (
+        SITE + '[[subscribe]]\ntopic = "spBv1.0/#"\nformat = "sparkplug_b"\nmetric = [{ name = "x", unit = "pcs" }]\n',
+        "`subscribe[0].metric[0]`: `unit`",
+        'write "{pcs}", or "1" for a pure number',
+    ),
+    "a unit of something else": (
+        SITE + RULE + 'reading = [{ metric = "x", value = "x", unit = "g", source_unit = "Cel" }]\n',
+        "`subscribe[0].rule[0].reading[0]`: `source_unit`",
+        '"Cel" cannot be converted into "g"',
+    ),
+    "a word for a unit that means none": (
+        SITE + '[[subscribe]]\ntopic = "k/#"\nformat = "kepware"\nunits = { "Grad" = "Grd" }\n',
+        "`subscribe[0]`",
+        '`units`: "Grad": "Grd" is no UCUM code',
+    ),
+    "a limit out of range": (
+        SITE + RULE + 'reading = [{ metric = "x", value = "x" }]\n[limits]\nmax_depth = 1\n',
+        "`limits.max_depth`",
+        ">= 4; correct the value",
+    ),
 }
 
 
@@ -124,7 +151,12 @@ DOCUMENTED: dict[str, Any] = {
     "broker": BrokerSettings,
     "spool": SpoolSettings,
     "health": HealthSettings,
+    "limits": Limits,
     "subscribe": Subscription,
+    "drop": DropSettings,
+    "subscribe (stock_signals)": stock_signals.Options,
+    "subscribe (epcis)": epcis.Options,
+    "subscribe, sparkplug_b": sparkplug_b.Options,
     "subscribe.rule": json_rules.Rule,
     "subscribe.rule.time": json_rules.Time,
     "subscribe.rule.reading": json_rules.Value,
@@ -142,7 +174,7 @@ def test_the_sample_site_explains_every_option(section: str) -> None:
             assert explained, f"{SAMPLE.name} does not explain {section}.{field.encode_name}"
 
 
-@pytest.mark.parametrize("section", ["clock", "broker", "spool", "health"])
+@pytest.mark.parametrize("section", ["clock", "broker", "spool", "health", "limits"])
 def test_the_sample_site_states_every_option_of_a_plain_section(section: str) -> None:
     settings = read(SAMPLE).section(section, DOCUMENTED[section])
     assert settings

@@ -149,7 +149,7 @@ def test_a_gap_is_booked_and_told_in_the_log_before_the_readings_that_ended_it(s
     columns = Columns()
     columns.add(Readings.of([Reading(LEVEL, T0_NS, 1.0)]), T0_NS)
     gap = Gap("site/line", Cause.SEQ_GAP, T0_NS - 9, T0_NS, 3, "", "site/line")
-    assert appender.append(Intake(1, columns.lots(), [], [gap]), b"", 0, Event())
+    assert appender.append(Intake(1, columns.lots(), [], [gap]), {}, 0, Event())
     assert [frame.kind for frame in spool.log.read(0, 9, shard="site/line")] == [FrameKind.GAP, FrameKind.BATCH]
     assert [(one.asset, one.missing) for one in spool.ledger.read()] == [("site/line", 3)]
 

@@ -13,6 +13,7 @@ import deploy
 from collector.clocks.clock import MessageClock
 from collector.config import Site, read
 from collector.decoder import Decoder, Intake, decoder_of
+from collector.memory import Memory
 from collector.readings import NS_PER_S, Kind
 from collector.sources.source import Message
 
@@ -87,7 +88,7 @@ def test_every_crack_message_takes_the_time_of_its_bottles_weighing(
 
 def test_restarts_inside_the_capture_change_nothing(messages: list[Message], intake: Intake) -> None:
     readings = []
-    memory = b""
+    memory: Memory = {}
     for start in range(0, len(messages), 97):
         decoder = new_decoder()
         decoder.restore(memory)

@@ -4,8 +4,8 @@
 `messages.jsonl`  one message a line: `topic`, one of `payload` (JSON), `text`, `base64`, and `received_ns` (0 when left
                   out); the line `{"restart": true}` puts a new format in the old one's place by snapshot and restore
 `expected.json`   one entry a message: `{"bad": sentence}`, or `{"readings": [[series, kind, unit, at_ns, value]]}` with
-                  null for NaN and the quality as sixth where it is not GOOD, and `gaps` as
-                  `[asset, cause, from_ns, to_ns, missing]`
+                  null for NaN and the quality as sixth where it is not GOOD, `signals` as they are, and
+                  `gaps` as `[asset, cause, from_ns, to_ns, missing]`
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ def _told(decoded: Decoded) -> dict[str, Any]:
     for series, at_ns, value, quality in decoded.readings:
         row = [series.name, str(series.kind), series.unit, at_ns, None if math.isnan(value) else value]
         told["readings"].append([*row, int(quality)] if quality else row)
+    if decoded.signals:
+        told["signals"] = json.loads(msgspec.json.encode(list(decoded.signals)))
     if decoded.gaps:
         told["gaps"] = [list(gap[:5]) for gap in decoded.gaps]
     return told

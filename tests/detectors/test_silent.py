@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
+from collector.schema import INVENTORY_LINE
 from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.methods import silent
@@ -55,6 +56,13 @@ def test_any_series_of_the_line_keeps_it_awake_and_the_subject_is_the_line():
         "last_reading_at_s": START_S + 50.0,
         "last_series": "north/press/cell:good",
     }
+
+
+def test_a_stock_that_stands_still_is_not_silent():
+    place = Equipment("e", "north", line=INVENTORY_LINE, cell="igbt")
+    played = Played(silent, Series(place, "on_hand", kind=Kind.STOCK, on_event=True), after_s=60)
+    played.at(0, 20.0)
+    assert played.tick(90_000) is None
 
 
 def test_a_line_that_never_spoke_is_unknown():
