@@ -18,12 +18,16 @@ from collector.sources.backoff import Backoff
 from collector.sources.link import Link
 from collector.sources.reasons import pauses_s
 from collector.sources.session import Session
+from collector.sources.source import Presence, Saying
 
 _PATIENCE_S = 15.0  # for the thread at the end: a connection being made takes up to two time-outs of 5 s
 
 
 class Connection:
-    """Starts its thread at once. `since_ns` as in Session. Raises ConfigError where the settings make no client."""
+    """Starts its thread at once. `since_ns` as in Session; `presence` is announced on the broker, and asked for.
+
+    Raises ConfigError where the settings make no client.
+    """
 
     def __init__(
         self,
@@ -34,13 +38,16 @@ class Connection:
         counters: Counters,
         arrivals: Arrivals,
         since_ns: int = 0,
+        presence: Presence | None = None,
     ) -> None:
         self.failure: BaseException | None = None  # what ended the thread
         self._settings = settings
         self._folder = folder
         self._clock = clock
         self._arrivals = arrivals
-        self._session = Session(settings, filters, counters, since_ns)
+        self._presence = presence
+        asked = [presence.topic, *filters] if presence else filters
+        self._session = Session(settings, asked, counters, since_ns)
         self._backoff = Backoff(random.random)
         self._closing = Event()
         self._woken, self._waker = socket.socketpair()
@@ -61,6 +68,10 @@ class Connection:
         """The broker may be waiting for acknowledgements."""
         return self._link.holds_back
 
+    def publish(self, sayings: Sequence[Saying]) -> None:
+        """Has messages published if there is a connection. Any thread."""
+        self._link.say(sayings)
+
     def end(self) -> None:
         """Has the connection end after what is acknowledged is sent; the session stays with the broker."""
         self._closing.set()
@@ -78,7 +89,9 @@ class Connection:
             self._waker.send(b"\0")
 
     def _new_link(self) -> Link:
-        return Link(self._settings, self._session, self._folder, self._clock, self._arrivals, self._wake)
+        return Link(
+            self._settings, self._session, self._folder, self._clock, self._arrivals, self._wake, self._presence
+        )
 
     # the thread
 

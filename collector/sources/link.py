@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,8 @@ from collector.sources.client import configured, session_properties
 from collector.sources.packets import Published, TooLarge
 from collector.sources.reasons import Code
 from collector.sources.session import Session
+from collector.sources.source import Presence, Saying
+from collector.sources.voice import Voice
 from collector.spool.ledger import Gap
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class Link:
         clock: Clock,
         arrivals: Arrivals,
         wake: Callable[[], None],
+        presence: Presence | None = None,
     ) -> None:
         self.up_since_s: float | None = None  # monotonic; None until the broker has answered
         self._settings = msgspec.structs.replace(settings, protocol=session.protocol)
@@ -67,14 +70,17 @@ class Link:
         self._quiet_until_s = 0.0
         self._has_more = self._is_unread = self._leaves = False
         self._asked: dict[int, list[str]] = {}  # SUBSCRIBE packets without an answer: packet identifier -> filters
+        self._voice = Voice(presence, clock.now_ns(), session.counters)
         self._client = self._new_client(folder)
+        self._voice.leave_will(self._client)
 
     def connect(self) -> None:
         """Raises OSError."""
         host, port, keepalive_s = self._settings.host, self._settings.port, self._settings.keepalive_s
         if self._settings.protocol == "5":
             asked = session_properties(self._settings)
-            self._client.connect(host, port, keepalive_s, clean_start=False, properties=asked)
+            keeps = self._settings.session_expiry_s > 0
+            self._client.connect(host, port, keepalive_s, clean_start=not keeps, properties=asked)
         else:
             self._client.connect(host, port, keepalive_s)
 
@@ -90,6 +96,11 @@ class Link:
     def acknowledge(self, acks: bytes) -> None:
         """Has acknowledgements sent; void when the connection has ended, for those messages come again. Any thread."""
         self._acks.append(acks)
+        self._wake()
+
+    def say(self, sayings: Sequence[Saying]) -> None:
+        """Has messages published, if the connection stands when their turn comes. Any thread."""
+        self._voice.say(sayings)
         self._wake()
 
     def turn(self, woken: socket.socket) -> None:
@@ -108,6 +119,7 @@ class Link:
             with suppress(BlockingIOError):
                 woken.recv(_LAST_BYTES)
             self._send_acks()
+            self._voice.speak(self._client, is_up=self.up_since_s is not None)
         if listens and (self._has_more or connection in heard):
             self._read()
         if may_send and self.is_open:
@@ -124,6 +136,7 @@ class Link:
             suppress(OSError),
         ):
             self._send_acks()
+            self._voice.take_leave(self._client, self._clock.now_ns())
             self._client.disconnect()
             while self._client.want_write() and self.is_open and time.monotonic() < deadline_s:
                 select.select([], [connection], [], LOOK_S)
@@ -235,6 +248,7 @@ class Link:
             self._session.answered_drops(reasons[0].value if reasons else 0)
             return
         self._session.subscribed(filters, [(reason.value, str(reason)) for reason in reasons])
+        self._voice.announce(self._client)
         if self._session.watches_drops:
             self._session.asks_for_drops()
             self._subscribe([drops.TOPIC], qos=0)

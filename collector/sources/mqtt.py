@@ -8,7 +8,7 @@ client id keeps what was not acknowledged; after a reconnect the broker sends it
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collector.clocks.clock import Clock
@@ -17,8 +17,9 @@ from collector.health.counters import Counters
 from collector.sources.arrivals import Arrivals, Chunk
 from collector.sources.client import client_for as client_for
 from collector.sources.connection import Connection
-from collector.sources.source import Delivery
+from collector.sources.source import Delivery, Presence, Saying
 
+NOBODY: Mapping[str, Presence] = {}
 _SPACING_S = 0.02  # between deliveries, unless they are full: one disk sync serves many messages
 _BACKLOG_S = 2.0  # after connecting, before an empty queue means that the broker kept no more
 _IDLE_S = 0.02  # nothing came for so long: the broker was not waiting for acknowledgements
@@ -37,9 +38,11 @@ class MqttSource:
         *,
         since_ns: int = 0,
         beside: Sequence[tuple[BrokerSettings, Sequence[str]]] = (),
+        presences: Mapping[str, Presence] = NOBODY,
     ) -> None:
         """Connects at once. `since_ns`: when an earlier run last stored something (UTC ns), 0: there was none; the time
-        since is booked as an outage. `beside`: further brokers and their filters. Raises ConfigError: a file of
+        since is booked as an outage. `beside`: further brokers and their filters; `presences`: who is announced, by the
+        broker's name. Raises ConfigError: a file of
         [broker] that cannot be used."""
         self._counters = counters
         self._arrivals = Arrivals()
@@ -47,7 +50,9 @@ class MqttSource:
         self._connections: dict[str, Connection] = {}
         try:
             for one, own in [(settings, filters), *beside]:
-                self._connections[one.name] = Connection(one, own, folder, clock, counters, self._arrivals, since_ns)
+                self._connections[one.name] = Connection(
+                    one, own, folder, clock, counters, self._arrivals, since_ns, presences.get(one.name)
+                )
         except ConfigError:
             self.close()
             raise
@@ -71,6 +76,11 @@ class MqttSource:
         ran_dry = not self._arrivals.messages and (was_idle or not held_back)
         gaps = [gap for chunk in chunks for gap in chunk.gaps]
         return Delivery(messages, lambda: _acknowledge(chunks), gaps, self._is_up() and ran_dry)
+
+    def publish(self, sayings: Sequence[Saying]) -> None:
+        """Has the messages sent to every broker that is connected; one that is not goes without."""
+        for connection in self._connections.values():
+            connection.publish(sayings)
 
     def close(self) -> None:
         """Ends the connections; the sessions stay with the brokers."""

@@ -39,7 +39,7 @@ class Session:
         self.watches_drops = not any(one.startswith("$SYS/") for one in filters)
         self._settings = settings
         self._filters = filters
-        self._counters = counters
+        self._counters = self.counters = counters
         self._lost_ns = since_ns
         self._said = ""
         self._is_up = False

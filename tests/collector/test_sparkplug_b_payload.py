@@ -13,13 +13,15 @@ from collector.formats.sparkplug_b.payload import (
     Metric,
     NotSparkplug,
     Payload,
+    Value,
     decode,
     encode,
     signed,
 )
+from collector.formats.sparkplug_b.schema import PAYLOAD, PLAIN
 
 UINT64 = st.integers(0, 2**64 - 1)
-VALUES = {
+VALUES: dict[Datatype, st.SearchStrategy[Value]] = {
     Datatype.INT8: st.integers(-(2**7), 2**7 - 1),
     Datatype.INT16: st.integers(-(2**15), 2**15 - 1),
     Datatype.INT32: st.integers(-(2**31), 2**31 - 1),
@@ -95,7 +97,8 @@ def test_signed_integers_travel_as_unsigned_ones(sent: int, datatype: int, meant
 def test_a_form_fills_in_what_encode_would_write() -> None:
     names = [Metric(None, alias=1, datatype=Datatype.INT64), Metric(None, alias=2, datatype=Datatype.STRING)]
     form = Form(names)
-    for stamp_ms, seq, values in ((5, 0, (-3, "on")), (6, 255, (4, ""))):
+    sent: tuple[tuple[int, int, tuple[Value, ...]], ...] = ((5, 0, (-3, "on")), (6, 255, (4, "")))
+    for stamp_ms, seq, values in sent:
         filled = tuple(
             metric._replace(value=value, timestamp_ms=stamp_ms) for metric, value in zip(names, values, strict=True)
         )
@@ -117,5 +120,6 @@ def test_any_bytes_are_a_payload_or_refused(data: bytes) -> None:
 
 def test_its_schema_is_its_own() -> None:
     """Another package's sparkplug_b.proto can be loaded in the same process."""
-    with pytest.raises(KeyError):
-        descriptor_pool.Default().FindFileByName("sparkplug_b.proto")
+    for name in ("sparkplug_b.proto", PAYLOAD.DESCRIPTOR.file.name, PLAIN.DESCRIPTOR.file.name):
+        with pytest.raises(KeyError):
+            descriptor_pool.Default().FindFileByName(name)

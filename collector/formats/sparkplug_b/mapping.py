@@ -1,23 +1,29 @@
 """From Sparkplug names to ours: group -> site, edge node -> line, device -> cell, metric -> Series and value.
 
-Options come from `[[subscribe.metric]]` of site.toml: the first whose `name` glob fits a metric says what it is.
+`Options` is what site.toml may say: the first `[[subscribe.metric]]` whose `name` glob fits a metric says what it is.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Annotated
+
+import msgspec
 
 from collector.config import Name, Section
 from collector.formats.event_time import can_be_stored, disbelief, fitting_unit, is_plausible
 from collector.formats.format import BadPayload
+from collector.formats.limits import check_names
+from collector.formats.sparkplug_b.edge_node import Known
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, Value, signed
-from collector.formats.sparkplug_b.session import Address, Known
+from collector.formats.sparkplug_b.protocol import PROTOCOL_OWN, Address
 from collector.readings import Equipment, Kind, Quality, Reading, Series
 from collector.spool.ledger import Gap
+from collector.units.agreement import agreed, check_units
 
-_PROTOCOL_OWN = ("bdSeq", "Node Control/*", "Device Control/*")
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
 _TO_PLAIN = dict.fromkeys((*map(ord, '/+#:"'), *_CONTROL), "_")  # what names of ours may not hold
 _TO_PLAIN_METRIC = {code: plain for code, plain in _TO_PLAIN.items() if code != ord("/")}
@@ -32,20 +38,29 @@ class MetricOptions(Section, frozen=True, kw_only=True):
 
     name: Name
     kind: Kind = Kind.GAUGE
-    unit: Name = "1"
+    unit: str = ""
+    source_unit: str = ""
     states: tuple[str, ...] = ()
     on_event: bool = False
 
     def __post_init__(self) -> None:
+        check_units(self.unit, self.source_unit)
         if self.kind is Kind.STATE and not self.states:
             raise ValueError(f"metric {self.name!r} of kind state needs its `states`")
 
 
 class Options(Section, frozen=True, kw_only=True):
-    """The keys of a [[subscribe]] with `format = "sparkplug_b"`. `area` is put between site and line."""
+    """The keys of a [[subscribe]] with `format = "sparkplug_b"`. `area` is put between site and line.
+
+    `reorder_s`: how long a message waits for those before it. `rebirth`: edge nodes may be asked for their births.
+    `host_id`: the collector announces itself as this host application; empty: it listens, and is not seen.
+    """
 
     area: str = ""
     metric: tuple[MetricOptions, ...] = ()
+    reorder_s: Annotated[float, msgspec.Meta(ge=0, le=5)] = 3.0
+    rebirth: bool = False
+    host_id: Annotated[str, msgspec.Meta(pattern="^[^/+#]*$", max_length=200)] = ""
 
 
 class Mapping:
@@ -65,12 +80,18 @@ class Mapping:
         """
         found = []
         for metric, name in zip(payload.metrics, known, strict=True):
-            series = self._series_of(address, name)
+            series = self.series_of(address, name)
             if series is not None and (metric.value is not None or metric.is_null):
                 stamp_ms = payload.timestamp_ms if metric.timestamp_ms is None else metric.timestamp_ms
                 at_ns = _at_ns(address, series, stamp_ms, received_ns)
                 found.append(_reading(address, series, at_ns, metric, name.datatype))
         return found
+
+    def stale(self, address: Address, datatypes: MappingOf[str, int], at_ns: int) -> list[Reading]:
+        """That nothing is known of these metrics from now on: one reading of quality STALE for each measurement."""
+        known = (Known(name, datatype) for name, datatype in datatypes.items())
+        measured = (self.series_of(address, one) for one in known)
+        return [Reading(series, at_ns, math.nan, Quality.STALE) for series in measured if series is not None]
 
     def place(self, address: Address) -> Equipment:
         """Where a node's or a device's readings belong."""
@@ -87,7 +108,8 @@ class Mapping:
         place = self.place(Address(*gap.asset.split("/")))
         return gap._replace(shard=place.shard, cell=place.cell)
 
-    def _series_of(self, address: Address, known: Known) -> Series | None:
+    def series_of(self, address: Address, known: Known) -> Series | None:
+        """The series of a metric, None where it is no measurement."""
         key = (address, known.name)
         if key not in self._series:
             if len(self._series) >= _MOST_REMEMBERED:
@@ -96,20 +118,23 @@ class Mapping:
         return self._series[key]
 
     def _new_series(self, address: Address, known: Known) -> Series | None:
-        if any(fnmatchcase(known.name, own) for own in _PROTOCOL_OWN):
+        if any(fnmatchcase(known.name, own) for own in PROTOCOL_OWN):
             return None
         options = next((one for one in self._options.metric if fnmatchcase(known.name, one.name)), None)
         if options is None:
             if known.datatype in (Datatype.STRING, Datatype.TEXT):
                 return None
             options = MetricOptions(name=known.name)
+        check_names(address.name, (known.name,))
+        unit, scaling = agreed(options.unit, options.source_unit)
         return Series(
             equipment=self.place(address),
             metric=known.name.translate(_TO_PLAIN_METRIC),
-            unit=options.unit,
+            unit=unit,
             kind=options.kind,
             states=options.states,
             on_event=options.on_event,
+            scaling=scaling,
         )
 
 
@@ -148,7 +173,17 @@ def _number(address: Address, series: Series, value: Value) -> float:
         )
     if value < 0 and series.kind is Kind.STOCK:
         raise BadPayload(f"{_named(address, series)} holds {value}: a stock cannot be negative: check the scale's zero")
-    return float(value)
+    return _kept(address, series, float(value))
+
+
+def _kept(address: Address, series: Series, value: float) -> float:
+    """The value in the unit the series is kept in."""
+    kept = value if series.scaling is msgspec.UNSET else series.scaling.of(value)
+    if not math.isfinite(kept):
+        raise BadPayload(
+            f"{_named(address, series)} holds {value}, beyond all numbers in {series.unit}: correct either"
+        )
+    return kept
 
 
 def _state(address: Address, series: Series, value: Value) -> float:

@@ -1,8 +1,6 @@
 """A Sparkplug B payload between its bytes and plain values, both ways.
 
-The schema is the part of Eclipse Tahu's `sparkplug_b.proto` (field numbers and types as there) that carries scalar
-metrics, built in a descriptor pool of its own, so no other user of protobuf in the process can clash with it. Fields it
-leaves out (metadata, properties, data sets, templates, bytes) are passed over when reading.
+Fields that the schema leaves out (metadata, properties, data sets, templates, bytes) are passed over when reading.
 """
 
 from __future__ import annotations
@@ -11,8 +9,10 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+
+from collector.formats.limits import MOST_METRICS, has_more_than
+from collector.formats.sparkplug_b.schema import PAYLOAD
 
 Value = bool | int | float | str
 
@@ -64,11 +64,12 @@ class NotSparkplug(ValueError):
     """The bytes are no Sparkplug B payload."""
 
 
+_METRICS = 2  # the number of that field in a payload
 _NOT_THE_SCHEMA = "not a protobuf message of the Sparkplug B schema: check what the edge node publishes"
 _NOT_UTF8 = "a metric's name or text is not UTF-8: mend the edge node's publisher"
-_BITS: dict[int, int] = {Datatype.INT8: 8, Datatype.INT16: 16, Datatype.INT32: 32, Datatype.INT64: 64}
+BITS: dict[int, int] = {Datatype.INT8: 8, Datatype.INT16: 16, Datatype.INT32: 32, Datatype.INT64: 64}
 _IN_INT = frozenset((Datatype.INT8, Datatype.INT16, Datatype.INT32, Datatype.UINT8, Datatype.UINT16, Datatype.UINT32))
-_FIELD_OF: dict[int, str] = {
+FIELD_OF: dict[int, str] = {
     **dict.fromkeys(_IN_INT, "int_value"),
     **dict.fromkeys((Datatype.INT64, Datatype.UINT64, Datatype.DATETIME), "long_value"),
     **dict.fromkeys((Datatype.STRING, Datatype.TEXT), "string_value"),
@@ -80,7 +81,9 @@ _FIELD_OF: dict[int, str] = {
 
 def decode(data: bytes) -> Payload:
     """Reads a payload. Raises NotSparkplug, and nothing else, whatever the bytes are."""
-    wire = _Payload()
+    if has_more_than(MOST_METRICS, _METRICS, data):
+        raise NotSparkplug(f"more than {MOST_METRICS} metrics: have the edge node split its birth over devices")
+    wire = PAYLOAD()
     try:
         wire.ParseFromString(data)
         return Payload(
@@ -97,7 +100,7 @@ def decode(data: bytes) -> Payload:
 def encode(payload: Payload) -> bytes:
     """Writes a payload; negative integers go out as Sparkplug's unsigned ones. Raises ValueError on a data type it does
     not know or a value that does not fit it."""
-    wire = _Payload()
+    wire = PAYLOAD()
     if payload.timestamp_ms is not None:
         wire.timestamp = payload.timestamp_ms
     if payload.seq is not None:
@@ -111,7 +114,7 @@ class Form:
     """A payload whose metrics are the same every time, filled in anew: `encode` in a quarter of the time."""
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._wire = _Payload()
+        self._wire = PAYLOAD()
         for metric in metrics:
             wire = self._wire.metrics.add()
             _write(metric, wire)
@@ -130,7 +133,7 @@ class Form:
 
 def signed(value: Value, datatype: int) -> Value:
     """The integer a sender meant: two's complement undone for the signed data types, all else unchanged."""
-    bits = _BITS.get(datatype)
+    bits = BITS.get(datatype)
     if bits is None or not isinstance(value, int):
         return value
     value &= (1 << bits) - 1
@@ -167,7 +170,7 @@ def _write(metric: Metric, wire: Any) -> None:
 
 
 def _field_of(metric: Metric) -> str:
-    field = _FIELD_OF.get(metric.datatype)
+    field = FIELD_OF.get(metric.datatype)
     if field is None:
         raise ValueError(f"metric {metric.name!r}: no data type {metric.datatype} in this schema")
     return field
@@ -177,45 +180,3 @@ def _unsigned(value: Value, field: str) -> Value:
     if isinstance(value, int) and value < 0:
         return value & (0xFFFFFFFF if field == "int_value" else 0xFFFFFFFFFFFFFFFF)
     return value
-
-
-def _payload_class() -> Any:
-    """The generated class of `Payload`, from a schema that only this module's pool knows."""
-    kinds = descriptor_pb2.FieldDescriptorProto
-    schema = descriptor_pb2.FileDescriptorProto(name="sparkplug_b.proto", package="andon.sparkplug_b", syntax="proto2")
-    metric = schema.message_type.add(name="Metric")
-    for name, number, kind in (
-        ("name", 1, kinds.TYPE_STRING),
-        ("alias", 2, kinds.TYPE_UINT64),
-        ("timestamp", 3, kinds.TYPE_UINT64),
-        ("datatype", 4, kinds.TYPE_UINT32),
-        ("is_historical", 5, kinds.TYPE_BOOL),
-        ("is_null", 7, kinds.TYPE_BOOL),
-    ):
-        metric.field.add(name=name, number=number, type=kind, label=kinds.LABEL_OPTIONAL)
-    metric.oneof_decl.add(name="value")
-    for name, number, kind in (
-        ("int_value", 10, kinds.TYPE_UINT32),
-        ("long_value", 11, kinds.TYPE_UINT64),
-        ("float_value", 12, kinds.TYPE_FLOAT),
-        ("double_value", 13, kinds.TYPE_DOUBLE),
-        ("boolean_value", 14, kinds.TYPE_BOOL),
-        ("string_value", 15, kinds.TYPE_STRING),
-    ):
-        metric.field.add(name=name, number=number, type=kind, label=kinds.LABEL_OPTIONAL, oneof_index=0)
-    payload = schema.message_type.add(name="Payload")
-    payload.field.add(name="timestamp", number=1, type=kinds.TYPE_UINT64, label=kinds.LABEL_OPTIONAL)
-    payload.field.add(
-        name="metrics",
-        number=2,
-        type=kinds.TYPE_MESSAGE,
-        type_name=".andon.sparkplug_b.Metric",
-        label=kinds.LABEL_REPEATED,
-    )
-    payload.field.add(name="seq", number=3, type=kinds.TYPE_UINT64, label=kinds.LABEL_OPTIONAL)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(schema)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("andon.sparkplug_b.Payload"))
-
-
-_Payload = _payload_class()

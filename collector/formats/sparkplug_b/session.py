@@ -1,207 +1,244 @@
-"""What must be remembered of every edge node to read it: is it alive, which number comes next, what its aliases mean.
+"""The life of edge nodes: which message's turn it is, who was born, who died, what aliases mean.
 
-One `Session` holds all edge nodes of a subscription. It listens only: a missing birth is told, not asked for. Intervals
-are in the site's own time (`received_ns`), because an edge node's clock may be what is wrong. Sparkplug 3.0, sections 5
-and 6.4; terms as there.
+One `Session` holds all edge nodes of a subscription. It asks for nothing: what should be asked is told to `on_unknown`.
+Intervals are in the site's own time (`received_ns`), because an edge node's clock may be what is wrong. Sparkplug 3.0,
+sections 5 and 6.4; terms as there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import msgspec
-
+from collector.formats.event_time import is_plausible
 from collector.formats.format import BadPayload
-from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload
+from collector.formats.sparkplug_b.edge_node import EdgeNode, Known, Table, UnknownAlias, bd_seq_of, known_as
+from collector.formats.sparkplug_b.memory import SessionMemory
+from collector.formats.sparkplug_b.payload import Metric, Payload
+from collector.formats.sparkplug_b.protocol import BIRTHS, Address, MessageType, Spoken
+from collector.formats.sparkplug_b.window import Window
+from collector.readings import NS_PER_S
+from collector.sources.source import Message
 from collector.spool.ledger import Cause, Gap
 
-_SEQ_NUMBERS = 256
-_BD_SEQ = "bdSeq"
-
-
-class MessageType(StrEnum):
-    """The message types that carry an edge node's life and values."""
-
-    NBIRTH = "NBIRTH"
-    DBIRTH = "DBIRTH"
-    NDATA = "NDATA"
-    DDATA = "DDATA"
-    NDEATH = "NDEATH"
-    DDEATH = "DDEATH"
-
-
-BIRTHS = frozenset((MessageType.NBIRTH, MessageType.DBIRTH))
-DEATHS = frozenset((MessageType.NDEATH, MessageType.DDEATH))
-
-
-class Address(msgspec.Struct, frozen=True, cache_hash=True):
-    """Who speaks: `group/edge_node` or `group/edge_node/device` (`device` is "" for the edge node itself)."""
-
-    group: str
-    edge_node: str
-    device: str = ""
-
-    @property
-    def node(self) -> str:
-        return f"{self.group}/{self.edge_node}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.node}/{self.device}" if self.device else self.node
-
-
-class Known(msgspec.Struct, frozen=True):
-    """A metric as its birth declared it."""
-
-    name: str
-    datatype: int
-
-
-class Table(msgspec.Struct):
-    """What one birth declared: metrics by alias, data types by name; `died_ns` is None while alive."""
-
-    by_alias: dict[int, Known] = {}
-    datatypes: dict[str, int] = {}
-    died_ns: int | None = None
-
-
+MOST_NODES = 10_000  # more than any site has, so a sender of endless names cannot fill the memory
+_NS_PER_MS = 1_000_000
+_SET_BACK_NS = 5 * NS_PER_S  # our own clock stands so far before what it said: nothing waits for it
 _NOTHING = Table()
 
 
-class EdgeNode(msgspec.Struct):
-    """The memory of one edge node. `due` is the next sequence number, None while unknown; `tables` are by device."""
+class Ended(NamedTuple):
+    """Whose metrics became stale, with their data types, and when."""
 
-    due: int | None = None
-    bd_seq: int | None = None
-    last_received_ns: int = 0
-    last_stamp_ms: int | None = None
-    died_ns: int | None = None
-    tables: dict[str, Table] = {}
-
-
-class _Memory(msgspec.Struct):
-    nodes: dict[str, EdgeNode] = {}
-    owed: list[Gap] = []
+    address: Address
+    datatypes: Mapping[str, int]
+    at_ns: int
 
 
 class Session:
-    """Follows every edge node from message to message. `heard` first, then `resolve` for its metrics."""
+    """Follows every edge node from message to message: `turns`, and for each of them `heed`, then `resolve`."""
 
-    def __init__(self) -> None:
-        self._memory = _Memory()
+    def __init__(self, reorder_s: float = 0.0, on_unknown: Callable[[EdgeNode], None] = lambda _: None) -> None:
+        self.nodes: dict[str, EdgeNode] = {}
+        self.waiting: dict[str, EdgeNode] = {}  # those of which a message is held
+        self.late_deaths = 0
+        self._window = Window(reorder_s, self._missing, self._late)
+        self._on_unknown = on_unknown
+        self._gaps: list[Gap] = []
+        self._memory = SessionMemory()
 
-    def heard(self, kind: MessageType, address: Address, payload: Payload, received_ns: int) -> None:
-        """Takes up what a message says about its edge node's life, and books the gaps it reveals.
+    def turns(self, spoken: Spoken, payload: Payload, message: Message) -> list[Message]:
+        """The messages whose turn it is now, in order; books the gaps that shows. A birth never waits.
 
         Raises BadPayload, and changes nothing, on a sequence number that cannot be.
         """
-        if payload.seq is not None and payload.seq >= _SEQ_NUMBERS:
-            raise BadPayload(f"seq {payload.seq} of edge node {address.node} is outside 0 to 255: mend its counter")
-        node = self._memory.nodes.setdefault(address.node, EdgeNode())
+        kind, address, version = spoken
+        if payload.seq is not None and payload.seq >= version.seq_numbers:
+            most = version.seq_numbers - 1
+            raise BadPayload(f"seq {payload.seq} of edge node {address.node} is outside 0 to {most}: mend its counter")
+        node = self._node(spoken)
         if kind is MessageType.NDEATH:
-            self._node_died(node, address, payload, received_ns)
-            return
-        if kind is MessageType.NBIRTH:
-            self._node_born(node, address, payload, received_ns)
+            turns = self._turns_before_death(node, payload, message)
+        elif kind is MessageType.NBIRTH:
+            turns = self._turns_of_birth(node, payload, message)
         else:
-            self._count(node, address, payload, received_ns)
-        if kind is MessageType.DDEATH:
-            self._device_died(node, address, received_ns)
-        elif kind in BIRTHS:
+            if not node.life.is_born:
+                self._on_unknown(node)
+            turns = self._window.turns(node, payload, message)
+        self._changed(node)
+        return turns
+
+    def passed(self, now_ns: int) -> list[Message]:
+        """The messages that have waited long enough by now, in order for each edge node."""
+        turns: list[Message] = []
+        for node in list(self.waiting.values()):
+            was_set_back = now_ns < node.held[0].received_ns - _SET_BACK_NS
+            ready = self._window.flushed(node) if was_set_back else self._window.expired(node, now_ns)
+            if ready:
+                turns += ready
+                self._changed(node)
+        return turns
+
+    def heed(self, kind: MessageType, address: Address, payload: Payload, received_ns: int) -> list[Ended]:
+        """Takes up what a message says about life, in its turn; whose metrics became stale with it.
+
+        Raises BadPayload: a birth that declares an alias twice.
+        """
+        node = self.nodes[address.node]
+        ended: list[Ended] = []
+        if kind is MessageType.NDEATH:
+            ended = self._node_died(node, address, received_ns)
+        elif kind is MessageType.DDEATH:
+            ended = self._device_died(node, address, payload, received_ns)
+        elif kind is MessageType.NBIRTH:
+            self._node_born(node, payload, received_ns)
+        if kind in BIRTHS:
             self._learn(node, address, payload, received_ns)
-        node.last_received_ns = max(node.last_received_ns, received_ns)
-        node.last_stamp_ms = payload.timestamp_ms
+        return ended
 
     def resolve(self, address: Address, metrics: Sequence[Metric]) -> list[Known]:
         """The names and data types the metrics go by. Raises BadPayload when an alias was never declared."""
-        node = self._memory.nodes.get(address.node)
-        table = node.tables.get(address.device, _NOTHING) if node else _NOTHING
-        return [self._known(table, address, metric) for metric in metrics]
+        node = self.nodes[address.node]
+        table = node.tables.get(address.device, _NOTHING)
+        try:
+            return [known_as(table, address, metric) for metric in metrics]
+        except UnknownAlias as unknown:
+            self._on_unknown(node)
+            raise BadPayload(str(unknown)) from unknown
+
+    def counted(self, node: EdgeNode, seq: int, stamp_ms: int | None, received_ns: int) -> None:
+        """Takes note of a message that came in its turn, where nothing waits: what `turns` does in the plain case."""
+        life = node.life
+        life.due = (seq + 1) % node.seq_numbers
+        life.last_received_ns = max(life.last_received_ns, received_ns)
+        life.last_stamp_ms = stamp_ms
+        self._memory.lives_of(node)
 
     def gaps(self) -> list[Gap]:
         """The gaps booked since the last call; those of a message that ended as a dead letter come with the next."""
-        owed, self._memory.owed = self._memory.owed, []
+        owed, self._gaps = self._gaps, []
         return owed
 
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(self._memory)
+    def parts(self) -> dict[str, bytes]:
+        """The memory, in parts of which a message changes few."""
+        return self._memory.parts(self.nodes, self._gaps)
 
-    def restore(self, memory: bytes) -> None:
-        self._memory = msgspec.msgpack.decode(memory, type=_Memory) if memory else _Memory()
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        self._memory = SessionMemory()
+        self.nodes, self._gaps = self._memory.restored(parts)
+        self.waiting = {name: node for name, node in self.nodes.items() if node.held}
+        self._window.take_up(held for node in self.waiting.values() for held in node.held)
 
-    def _known(self, table: Table, address: Address, metric: Metric) -> Known:
-        if metric.name:
-            return Known(metric.name, metric.datatype or table.datatypes.get(metric.name, Datatype.UNKNOWN))
-        if metric.alias is None:
-            raise BadPayload(f"a metric of {address.name} has neither name nor alias: mend the edge node's publisher")
-        known = table.by_alias.get(metric.alias)
-        if known is None:
-            raise BadPayload(
-                f"alias {metric.alias} of {address.name} is unknown, no birth that declares it was seen: "
-                f"write true to `Node Control/Rebirth` of edge node {address.node}, or restart it"
-            )
-        return known
+    def _node(self, spoken: Spoken) -> EdgeNode:
+        name = spoken.address.node
+        node = self.nodes.get(name)
+        if node is None:
+            if len(self.nodes) >= MOST_NODES:
+                raise BadPayload(f"edge node {name} is one more than the {MOST_NODES:,} followed: read fewer groups")
+            node = self.nodes[name] = EdgeNode(name, spoken.version.seq_numbers)
+        return node
 
-    def _node_born(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> None:
-        if node.died_ns is not None:
-            self._book(address.node, Cause.DISCONNECTED, node.died_ns, received_ns, 0, "dead until this birth")
-        node.died_ns = None
-        node.tables = {}  # its devices must be born again (6.4.2)
-        node.bd_seq = _bd_seq(payload)
-        node.due = ((payload.seq or 0) + 1) % _SEQ_NUMBERS
+    def _changed(self, node: EdgeNode) -> None:
+        self._memory.lives_of(node)
+        self._memory.held_by(node)
+        if node.held:
+            self.waiting[node.name] = node
+        else:
+            self.waiting.pop(node.name, None)
 
-    def _node_died(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> None:
-        """A death whose bdSeq is not the birth's belongs to an earlier connection and is passed over (6.4.19)."""
-        bd_seq = _bd_seq(payload)
-        if node.died_ns is not None or (node.bd_seq is not None and bd_seq is not None and bd_seq != node.bd_seq):
-            return
-        last_ns = node.last_received_ns or received_ns
-        self._book(address.node, Cause.DISCONNECTED, last_ns, received_ns, 0, "died at some time in this interval")
-        node.died_ns, node.due, node.tables = received_ns, None, {}
+    def _turns_before_death(self, node: EdgeNode, payload: Payload, message: Message) -> list[Message]:
+        """None of a death that is not of the present birth."""
+        if not node.is_ended_by(payload):
+            self.late_deaths += node.life.died_ns is None
+            return []
+        return [*self._window.flushed(node), message]
 
-    def _device_died(self, node: EdgeNode, address: Address, received_ns: int) -> None:
-        before = node.tables.get(address.device)
-        if before is not None and before.died_ns is not None:
-            return
-        node.tables[address.device] = Table(died_ns=received_ns)
-        self._book(address.name, Cause.DISCONNECTED, received_ns, received_ns, 0, "declared dead by its edge node")
+    def _turns_of_birth(self, node: EdgeNode, payload: Payload, message: Message) -> list[Message]:
+        """A birth starts the numbers anew. What waits and is not older belongs to it: it was overtaken."""
+        own = [one for one in node.held if (one.stamp_ms or 0) >= (payload.timestamp_ms or 0) > 0]
+        node.held = [one for one in node.held if one not in own]
+        turns = [*self._window.flushed(node), message]
+        life = node.life
+        life.due, life.missed, life.first = ((payload.seq or 0) + 1) % node.seq_numbers, [], None
+        life.last_received_ns = max(life.last_received_ns, message.received_ns)
+        life.last_stamp_ms = payload.timestamp_ms
+        node.held = own
+        return [*turns, *self._window.released(node)]
+
+    def _node_born(self, node: EdgeNode, payload: Payload, received_ns: int) -> None:
+        life = node.life
+        if life.died_ns is not None:
+            self._book(node.name, Cause.DISCONNECTED, life.died_ns, received_ns, 0, "dead until this birth")
+        life.died_ns, life.is_born, life.bd_seq = None, True, bd_seq_of(payload)
+        self._forget_tables(node)  # its devices must be born again (6.4.2)
+
+    def _node_died(self, node: EdgeNode, address: Address, received_ns: int) -> list[Ended]:
+        """Its time is ours: its payload, the will of a connection, is as old as that."""
+        life = node.life
+        last_ns = life.last_received_ns or received_ns
+        self._book(node.name, Cause.DISCONNECTED, last_ns, received_ns, 0, "died at some time in this interval")
+        ended = [
+            Ended(Address(address.group, address.edge_node, device), table.datatypes, received_ns)
+            for device, table in node.tables.items()
+            if table.died_ns is None
+        ]
+        life.died_ns, life.due, life.is_born, life.missed = received_ns, None, False, []
+        self._forget_tables(node)
+        return ended
+
+    def _device_died(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> list[Ended]:
+        """Its time is what the edge node says, where a clock can say that."""
+        before = node.tables.get(address.device, _NOTHING)
+        if before.died_ns is not None:
+            return []
+        said_ns = (payload.timestamp_ms or 0) * _NS_PER_MS
+        died_ns = said_ns if is_plausible(said_ns, received_ns) else received_ns
+        self._declare(node, address, Table(died_ns=died_ns))
+        self._book(address.name, Cause.DISCONNECTED, died_ns, died_ns, 0, "declared dead by its edge node")
+        return [Ended(address, before.datatypes, died_ns)]
 
     def _learn(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> None:
         before = node.tables.get(address.device)
         if before is not None and before.died_ns is not None:
             self._book(address.name, Cause.DISCONNECTED, before.died_ns, received_ns, 0, "dead until this birth")
         named = [metric for metric in payload.metrics if metric.name]
-        node.tables[address.device] = Table(
-            by_alias={m.alias: Known(m.name, m.datatype) for m in named if m.alias is not None},
-            datatypes={m.name: m.datatype for m in named},
-        )
+        by_alias: dict[int, Known] = {}
+        for metric in named:
+            if metric.alias is None:
+                continue
+            known = by_alias.setdefault(metric.alias, Known(metric.name, metric.datatype))
+            if known.name != metric.name:
+                self._declare(node, address, Table())
+                raise BadPayload(
+                    f"the birth of {address.name} declares alias {metric.alias} twice, for {known.name!r} and "
+                    f"{metric.name!r}, so nothing sent by it could be told apart: mend the edge node's configuration"
+                )
+        self._declare(node, address, Table(by_alias, {metric.name: metric.datatype for metric in named}))
 
-    def _count(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> None:
-        """Compares the sequence number with the one due.
+    def _declare(self, node: EdgeNode, address: Address, table: Table) -> None:
+        node.tables[address.device] = table
+        self._memory.table_of(node, address.device)
 
-        A writer made from a proto3 schema leaves a zero out, so an absent number where 0 is due is that 0; elsewhere it
-        tells nothing. The same number with the same timestamp is the same message come again, and one received before
-        the last is a dead letter replayed: neither is judged.
-        """
-        seq, due = payload.seq, node.due
-        if seq is None:
-            if due == 0:
-                node.due = 1
-            return
-        if due is not None and seq != due:
-            again = (seq + 1) % _SEQ_NUMBERS == due and payload.timestamp_ms == node.last_stamp_ms
-            if again or received_ns < node.last_received_ns:
-                return
-            missing = (seq - due) % _SEQ_NUMBERS
+    def _forget_tables(self, node: EdgeNode) -> None:
+        for device in node.tables:
+            self._memory.table_of(node, device)
+        node.tables = {}
+
+    def _missing(self, node: EdgeNode, seq: int, received_ns: int) -> None:
+        life = node.life
+        due = life.due or 0
+        missing = (seq - due) % node.seq_numbers
+        if missing:  # two messages of one number wait together when a counter begins anew without a birth
+            width = node.seq_numbers
+            still = [number for number in life.missed if (seq - number) % width <= width // 2]
+            life.missed = still + [(due + i) % width for i in range(missing)]
             note = f"seq {due} was due, {seq} came"
-            self._book(address.node, Cause.SEQ_GAP, node.last_received_ns, received_ns, missing, note)
-        node.due = (seq + 1) % _SEQ_NUMBERS
+            self._book(node.name, Cause.SEQ_GAP, life.last_received_ns, received_ns, missing, note)
+            self._on_unknown(node)
+
+    def _late(self, node: EdgeNode, seq: int, received_ns: int) -> None:
+        """Takes back what was booked: the message has come after all."""
+        self._book(node.name, Cause.SEQ_GAP, received_ns, received_ns, -1, f"seq {seq} came late")
 
     def _book(self, asset: str, cause: Cause, from_ns: int, to_ns: int, missing: int, note: str) -> None:
-        self._memory.owed.append(Gap(asset, cause, from_ns, to_ns, missing, note))
-
-
-def _bd_seq(payload: Payload) -> int | None:
-    values = (metric.value for metric in payload.metrics if metric.name == _BD_SEQ)
-    return next((int(value) for value in values if isinstance(value, int)), None)
+        self._gaps.append(Gap(asset, cause, from_ns, max(from_ns, to_ns), missing, note))

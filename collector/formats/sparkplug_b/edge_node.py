@@ -1,0 +1,108 @@
+"""What is remembered of one edge node: is it alive, which number comes next, what do its aliases mean, what waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from collector.formats.format import BadPayload
+from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload
+from collector.formats.sparkplug_b.protocol import BD_SEQ, Address
+
+
+class Known(msgspec.Struct, frozen=True, cache_hash=True):
+    """A metric as its birth declared it."""
+
+    name: str
+    datatype: int
+
+
+class Table(msgspec.Struct, eq=False):
+    """What one birth declared: metrics by alias, data types by name; `died_ns` is None while alive."""
+
+    by_alias: dict[int, Known] = {}
+    datatypes: dict[str, int] = {}
+    died_ns: int | None = None
+
+
+class Life(msgspec.Struct, array_like=True):
+    """The numbers that move with every message.
+
+    `due` is the next sequence number, None while unknown. The numbers `missed` are booked, and may still come late;
+    `first` is the one ever heard first, where no birth was: those before it may come late too.
+    """
+
+    due: int | None = None
+    bd_seq: int | None = None
+    is_born: bool = False
+    last_received_ns: int = 0
+    last_stamp_ms: int | None = None
+    died_ns: int | None = None
+    missed: list[int] = []
+    first: int | None = None
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """A message that came before its turn, as it arrived."""
+
+    seq: int
+    stamp_ms: int | None
+    received_ns: int
+    topic: str
+    payload: bytes
+
+
+@dataclass(slots=True, eq=False)
+class EdgeNode:
+    """`name` is group/edge_node; `tables` are by device, "" for the node itself; `held` is in order of arrival."""
+
+    name: str
+    seq_numbers: int
+    life: Life = field(default_factory=Life)
+    tables: dict[str, Table] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+
+    def is_ended_by(self, payload: Payload) -> bool:
+        """Whether a death is that of the present birth; an earlier connection's (another bdSeq) is not (6.4.19).
+
+        Raises BadPayload where it does not say which birth it ends.
+        """
+        life = self.life
+        if life.died_ns is not None:
+            return False
+        if life.bd_seq is None:
+            return True
+        bd_seq = bd_seq_of(payload)
+        if bd_seq is None:
+            raise BadPayload(f"the death of edge node {self.name} has no {BD_SEQ}: have its will carry the birth's")
+        return bd_seq == life.bd_seq
+
+
+def bd_seq_of(payload: Payload) -> int | None:
+    """The payload's bdSeq; a writer made from a proto3 schema leaves a zero out."""
+    for metric in payload.metrics:
+        if metric.name == BD_SEQ and not metric.is_null:
+            if metric.value is None:
+                return 0
+            return int(metric.value) if isinstance(metric.value, int) else None
+    return None
+
+
+class UnknownAlias(Exception):
+    """No birth that declares it was seen; the text says so, and the remedy."""
+
+
+def known_as(table: Table, address: Address, metric: Metric) -> Known:
+    """What a metric goes by. Raises UnknownAlias, or BadPayload where it has neither name nor alias."""
+    if metric.name:
+        return Known(metric.name, metric.datatype or table.datatypes.get(metric.name, Datatype.UNKNOWN))
+    if metric.alias is None:
+        raise BadPayload(f"a metric of {address.name} has neither name nor alias: mend the edge node's publisher")
+    known = table.by_alias.get(metric.alias)
+    if known is None:
+        raise UnknownAlias(
+            f"alias {metric.alias} of {address.name} is unknown, no birth that declares it was seen: "
+            f"write true to `Node Control/Rebirth` of edge node {address.node}, or restart it"
+        )
+    return known
