@@ -12,8 +12,8 @@ from io import RawIOBase
 from pathlib import Path
 
 from collector.config import Name, Positive, Section
+from collector.disk import sync_folder
 from collector.sinks.sink import Parcel, SinkUnavailable
-from collector.spool.disk import sync_folder
 
 _REMEDIES = {
     errno.ENOSPC: "free space on that disk",

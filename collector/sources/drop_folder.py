@@ -24,6 +24,7 @@ import msgspec
 
 from collector.clocks.clock import Clock
 from collector.config import DropSettings
+from collector.disk import sync_folder
 from collector.health.counters import Counters
 from collector.sources.drop_file import Row, UnreadableFile, rows_of
 from collector.sources.source import Delivery, Message
@@ -205,7 +206,7 @@ class DropFolder:
                 number += 1
                 target = target.with_name(f"{path.name}.{number}")
             path.replace(target)
-            _sync(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             stat = _stat(path)
             if stat is not None:
@@ -231,12 +232,3 @@ def _version(stat: os.stat_result) -> _Version:
 def _crc(path: Path, size_bytes: int) -> int:
     with path.open("rb") as file:
         return zlib.crc32(file.read(size_bytes))
-
-
-def _sync(folder: Path) -> None:
-    """A file that was moved stays moved, whatever happens to the machine."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from collector.disk import put_in_place
 from collector.forwarding.bundle import Bundle
 from collector.readings import NS_PER_S, Batch, Kind, Series
-from collector.spool.disk import put_in_place
 
 _HOUR_NS = 3_600 * NS_PER_S
 _ROWS_PER_GROUP = 131_072

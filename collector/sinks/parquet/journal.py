@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from collector.disk import sync_folder
 from collector.forwarding.bundle import Bundle, pack, unpack
 from collector.forwarding.coverage import Coverage
-from collector.spool.disk import sync_folder
 
 _HEAD = struct.Struct("<II")
 

@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 
+from collector.disk import sync_file, sync_folder
 from collector.spool.claim import own_as
 from collector.spool.connection import (
     PAGE_BYTES,
@@ -26,7 +27,6 @@ from collector.spool.connection import (
     suspicion_path,
 )
 from collector.spool.damage import HEAD, head_of
-from collector.spool.disk import sync_file, sync_folder
 from collector.spool.layout import another_version, layout_of, make_tables
 from collector.spool.ledger import Gap
 from collector.spool.mark import Mark, Standing, Witness
