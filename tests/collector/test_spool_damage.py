@@ -19,6 +19,8 @@ STEP = 1 if TRIALS >= 1000 else 61
 PAGE_BYTES = 4096
 WAL_FRAME_BYTES = 24 + PAGE_BYTES
 
+pytestmark = pytest.mark.timeout(300 if STEP > 1 else 3600)
+
 
 @pytest.fixture(scope="module", params=[False, True], ids=["in the write-ahead file", "folded in"])
 def spool_files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Known]:
