@@ -75,9 +75,11 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
     """Collects from the site's broker into the spool and on to its stores, until Ctrl-C or SIGTERM."""
     from collector.health.counters import Counters
     from collector.pump import remembered_clock_ns
+    from deploy.allocator import give_back_memory
     from deploy.running import start_collector
     from deploy.site import load_site
 
+    give_back_memory()
     loaded = load_site(site, spool_path=spool)
     with loaded.open_spool() as opened:
         clock = loaded.own_clock(remembered_clock_ns(opened))

@@ -63,9 +63,7 @@ class ObjectMap:
             return None
         try:
             levels = {level: "" if level in asked else text for level, text in self._levels.items()}
-            return Equipment(
-                self._enterprise, **{level: filled(text, self.captures) for level, text in levels.items()}
-            )
+            return Equipment(self._enterprise, **{level: filled(text, self.captures) for level, text in levels.items()})
         except ValueError:
             return None
 
