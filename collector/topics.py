@@ -7,6 +7,7 @@ Formats match with it; the MQTT source asks it for the filter to subscribe.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHARED = "$share/"  # how the filter of a shared subscription begins
@@ -64,6 +65,12 @@ class TopicTemplate:
         if pattern.endswith("/.*"):  # `a/#` admits `a` itself too
             pattern = pattern[: -len("/.*")] + "(?:/.*)?"
         return re.compile(pattern, re.DOTALL)
+
+
+def covers(filters: Iterable[str], topic: str) -> bool:
+    """Whether one of these MQTT filters, shared ones among them, admits a topic."""
+    plain = (one.split("/", 2)[2] if one.startswith(SHARED) else one for one in filters)
+    return any(TopicTemplate(one).matcher().fullmatch(topic) for one in plain)
 
 
 def _escape_around_captures(level: str) -> str:

@@ -30,6 +30,8 @@ from collector.topics import TopicTemplate
 _DELIMITERS = ("\t", ";", ",")
 _NUMBER = re.compile(r"\s*+[+-]?(\d++[.,]?\d*+|[.,]\d++)([eE][+-]?\d++)?\s*+")  # possessive: junk is refused at once
 _THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*")  # 1.234.567,8 where the comma is decimal
+_EPOCH = re.compile(r"1\d{9}(\d{3}){0,3}")  # 2001 to 2033
+_DATED = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d|$)")
 _TIME_NAMES = frozenset({"time", "timestamp", "ts", "date", "datetime"})
 
 
@@ -76,16 +78,33 @@ def tags_in(message: Message, options: Options = _AS_IT_COMES, places: frozenset
 
 
 def fits(message: Message) -> float:
-    """How surely a message is of this dialect: a line of names over rows as long, with a number in each."""
+    """How surely a message is of this dialect: a line of names over rows as long, with a number in each; or rows of a
+    time and what was measured then, whose `columns` site.toml must name."""
     try:
         names, *rows = [row for _, row in _rows(message.payload, "")]
     except (ValueError, csv.Error):
         return 0.0
+    if _is_instant(names[0]):
+        return 0.6 if _are_measurements([names, *rows]) else 0.0
     if len(names) < 2 or not rows or not all(re.fullmatch(r"[^\W\d][\w .,%/()°-]*", name) for name in names):
         return 0.0
     if any(len(row) != len(names) or not any(map(_NUMBER.fullmatch, row)) for row in rows):
         return 0.0
     return 0.95 if _TIME_NAMES.intersection(name.lower() for name in names) else 0.6
+
+
+def _is_instant(field: str) -> bool:
+    """Whether a field is surely a time: ISO 8601 with a date, or of this age in s, ms, us or ns."""
+    return bool(_EPOCH.fullmatch(field) or _DATED.match(field))
+
+
+def _are_measurements(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows are all as long, begin with a time and go on with two columns of numbers, or a name and a number."""
+    width = len(rows[0])
+    if width < 3 or any(len(row) != width or not _is_instant(row[0]) for row in rows):
+        return False
+    are_numbers = [all(map(_NUMBER.fullmatch, column)) for column in zip(*rows, strict=True)][1:]
+    return sum(are_numbers) >= 2 or are_numbers == [False, True]
 
 
 def _rows(payload: bytes, delimiter: str) -> list[tuple[int, list[str]]]:
@@ -125,12 +144,12 @@ def _tags(row: dict[str, str], options: Options, places: frozenset[str]) -> list
     at = row.get(options.time) if options.time else None
     said = tuple((name, row[name]) for name in row if name in places and row[name])
     if options.name in row and options.value in row:
-        return [Tag(row[options.name], _value(row[options.value], options.decimal), at, said=said)]
+        return [Tag(row[options.name], plain_number(row[options.value], options.decimal), at, said=said)]
     metrics = (name for name in row if name != options.time and name not in places)
-    return [Tag(name, _value(row[name], options.decimal), at, said=said) for name in metrics]
+    return [Tag(name, plain_number(row[name], options.decimal), at, said=said) for name in metrics]
 
 
-def _value(text: str, decimal: str) -> str:
+def plain_number(text: str, decimal: str) -> str:
     """A field as a number is written here, where it is one."""
     if decimal == "." or not (_NUMBER.fullmatch(text) or _THOUSANDS.fullmatch(text)):
         return text.strip()

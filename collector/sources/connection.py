@@ -68,6 +68,10 @@ class Connection:
         """The broker may be waiting for acknowledgements."""
         return self._link.holds_back
 
+    def reads(self, topic: str) -> bool:
+        """Whether this broker is asked for messages of such a topic, so what is said under it concerns this broker."""
+        return self._session.reads(topic)
+
     def publish(self, sayings: Sequence[Saying]) -> None:
         """Has messages published if there is a connection. Any thread."""
         self._link.say(sayings)

@@ -21,7 +21,6 @@ import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt import __version__ as paho_version
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collector.clocks.clock import Clock
 from collector.config import BrokerSettings
@@ -33,6 +32,7 @@ from collector.sources.packets import Published, TooLarge
 from collector.sources.reasons import Code
 from collector.sources.session import Session
 from collector.sources.source import Presence, Saying
+from collector.sources.subscriptions import Subscriptions
 from collector.sources.voice import Voice
 from collector.spool.ledger import Gap
 
@@ -69,8 +69,8 @@ class Link:
         self._heard_ns = 0
         self._quiet_until_s = 0.0
         self._has_more = self._is_unread = self._leaves = False
-        self._asked: dict[int, list[str]] = {}  # SUBSCRIBE packets without an answer: packet identifier -> filters
         self._voice = Voice(presence, clock.now_ns(), session.counters)
+        self._subscriptions = Subscriptions(session, self._voice)
         self._client = self._new_client(folder)
         self._voice.leave_will(self._client)
 
@@ -212,7 +212,7 @@ class Link:
             )
         )
         client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
+        client.on_subscribe = self._subscriptions.answered
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -226,32 +226,7 @@ class Link:
             return
         self._book(self._session.accepted(is_present=flags.session_present, now_ns=self._clock.now_ns()))
         self.up_since_s = time.monotonic()
-        self._subscribe(self._session.filters(properties), qos=1)
-
-    def _subscribe(self, filters: list[str], qos: int) -> None:
-        """Retained messages are asked for only where the subscription is new, else each reconnect would repeat them."""
-        if not filters:
-            return
-        if self._settings.protocol == "5":
-            again = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if qos else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
-            _, mid = self._client.subscribe([(one, SubscribeOptions(qos=qos, retainHandling=again)) for one in filters])
-        else:
-            _, mid = self._client.subscribe([(one, qos) for one in filters])
-        if mid is not None:
-            self._asked[mid] = filters
-
-    def _on_subscribe(
-        self, _client: paho.Client, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Any
-    ) -> None:
-        filters = self._asked.pop(mid, [])
-        if filters == [drops.TOPIC]:
-            self._session.answered_drops(reasons[0].value if reasons else 0)
-            return
-        self._session.subscribed(filters, [(reason.value, str(reason)) for reason in reasons])
-        self._voice.announce(self._client)
-        if self._session.watches_drops:
-            self._session.asks_for_drops()
-            self._subscribe([drops.TOPIC], qos=0)
+        self._subscriptions.ask(self._client, self._session.filters(properties))
 
     def _on_disconnect(self, _client: paho.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         self.up_since_s = None

@@ -78,9 +78,14 @@ class MqttSource:
         return Delivery(messages, lambda: _acknowledge(chunks), gaps, self._is_up() and ran_dry)
 
     def publish(self, sayings: Sequence[Saying]) -> None:
-        """Has the messages sent to every broker that is connected; one that is not goes without."""
+        """Has each message sent to the brokers that are asked for its topic; one that is not connected goes without."""
         for connection in self._connections.values():
-            connection.publish(sayings)
+            own = [saying for saying in sayings if connection.reads(saying.topic)]
+            if own:
+                connection.publish(own)
+        unread = [one for one in sayings if not any(each.reads(one.topic) for each in self._connections.values())]
+        if unread:
+            self._counters.add("messages_unsaid", len(unread))
 
     def close(self) -> None:
         """Ends the connections; the sessions stay with the brokers."""

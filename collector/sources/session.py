@@ -16,7 +16,7 @@ from collector.sources import drops
 from collector.sources.reasons import Code, remedy, subscription_remedy
 from collector.spool.frames import EVERY_SHARD
 from collector.spool.ledger import Cause, Gap
-from collector.topics import SHARED
+from collector.topics import SHARED, covers
 
 log = logging.getLogger(__name__)
 
@@ -135,16 +135,22 @@ class Session:
             self._refuse(topic, "Shared subscription not supported", 0x9E)
         return [one for one in self._filters if one not in shared]
 
-    def subscribed(self, filters: Sequence[str], reasons: Sequence[tuple[int, str]]) -> None:
-        """SUBACK: a code and its name for each filter."""
+    def reads(self, topic: str) -> bool:
+        """Whether this broker is asked for messages of such a topic."""
+        return covers(self._filters, topic)
+
+    def subscribed(self, filters: Sequence[str], reasons: Sequence[tuple[int, str]]) -> list[str]:
+        """SUBACK: a code and its name for each filter. Returns the filters that are refused."""
+        refused = [topic for topic, (code, _) in zip(filters, reasons, strict=False) if code >= Code.UNSPECIFIED]
         for topic, (code, name) in zip(filters, reasons, strict=False):
-            if code >= Code.UNSPECIFIED:
+            if topic in refused:
                 self._refuse(topic, name, code)
             elif code == Code.GRANTED_QOS_0:
                 sentence = "subscription.at_qos_0 topic=%r; the broker gives no QoS 1: nothing is kept while cut off"
                 log.warning(sentence, topic)
-        if len(filters) == len(self._filters) and all(code < Code.UNSPECIFIED for code, _ in reasons):
+        if len(filters) == len(self._filters) and not refused:
             self._counters.add("broker_subscriptions")
+        return refused
 
     def _refuse(self, topic: str, name: str, code: int) -> None:
         self._counters.add("subscription_refused")

@@ -61,7 +61,8 @@ class Publishes(Protocol):
     """What a Source offers besides, where it can also speak."""
 
     def publish(self, sayings: Sequence[Saying]) -> None:
-        """Has the messages sent to every broker; those that cannot be sent now are dropped and counted."""
+        """Has the messages sent to the brokers that are asked for their topics, for there are those who wait for them;
+        what cannot be sent now is dropped and counted."""
         ...
 
 

@@ -6,6 +6,7 @@ whoever wants it said will want it again.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,6 +14,9 @@ import paho.mqtt.client as paho
 
 from collector.health.counters import Counters
 from collector.sources.source import Presence, Saying
+from collector.topics import covers
+
+log = logging.getLogger(__name__)
 
 _MOST = 1_000  # waiting to be said
 
@@ -25,6 +29,7 @@ class Voice:
         self._connected_ns = connected_ns
         self._counters = counters
         self._waiting: deque[Saying] = deque()
+        self._is_in = False
 
     def leave_will(self, client: paho.Client) -> None:
         """Tells a client that is not connected yet what the broker shall say when it is cut off."""
@@ -32,10 +37,20 @@ class Voice:
             will = self._presence.will(self._connected_ns)
             client.will_set(will.topic, will.payload, will.qos, will.retain)
 
-    def announce(self, client: paho.Client) -> None:
-        """Says that we are there; once the connection is subscribed."""
-        if self._presence:
-            self._publish(client, self._presence.birth(self._connected_ns))
+    def come_in(self, client: paho.Client, refused: Sequence[str]) -> None:
+        """Says that we are there, once the connection is subscribed; not where a filter that covers it is refused."""
+        if not self._presence:
+            return
+        self._is_in = not covers(refused, self._presence.topic)
+        if self._is_in:
+            self._announce(client, self._presence)
+        else:
+            self._counters.add("presence_withheld")
+            sentence = (
+                "presence.withheld topic=%r; a subscription that covers it was refused, so nobody is told that we "
+                "listen: give this user the right to read it"
+            )
+            log.error(sentence, self._presence.topic)
 
     def say(self, sayings: Sequence[Saying]) -> None:
         """Takes what shall be said. Any thread."""
@@ -49,7 +64,8 @@ class Voice:
             if not is_up:
                 self._drop(1)
             elif self._presence and saying.topic == self._presence.topic:
-                self.announce(client)
+                if self._is_in:
+                    self._announce(client, self._presence)
             else:
                 self._publish(client, saying)
 
@@ -57,6 +73,9 @@ class Voice:
         """Says that we go, before a clean end."""
         if self._presence:
             self._publish(client, self._presence.death(now_ns))
+
+    def _announce(self, client: paho.Client, presence: Presence) -> None:
+        self._publish(client, presence.birth(self._connected_ns))
 
     def _publish(self, client: paho.Client, saying: Saying) -> None:
         client.publish(saying.topic, saying.payload, saying.qos, saying.retain)

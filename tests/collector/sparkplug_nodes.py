@@ -49,6 +49,10 @@ class Node:
         declared = tuple(Metric(0.0, f"m{i}", i + 1, stamp_ms, Datatype.DOUBLE) for i in range(self.metrics))
         return [self._says("NBIRTH", at_s, own), self._says("DBIRTH", at_s, declared)]
 
+    def device_born(self, at_s: float, *metrics: Metric) -> Message:
+        """A DBIRTH of these metrics."""
+        return self._says("DBIRTH", at_s, metrics)
+
     def data(self, at_s: float, value: float = 1.0) -> Message:
         """All metrics of the device, by alias."""
         metrics = tuple(Metric(value, "", i + 1, None, Datatype.DOUBLE) for i in range(self.metrics))

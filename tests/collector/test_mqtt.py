@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from collector.clocks.clock import WallClock
 from collector.config import BrokerSettings
+from collector.formats.sparkplug_b.host import HostState
 from collector.health.counters import Counters
 from collector.sources import drops
 from collector.sources.arrivals import MOST_MESSAGES
 from collector.sources.mqtt import MqttSource
+from collector.sources.source import Saying
 from collector.spool.frames import EVERY_SHARD
 from collector.spool.ledger import Cause
 from tests.collector.mqtt_broker import BookBroker
@@ -91,6 +95,55 @@ def test_a_broker_without_shared_subscriptions_is_not_asked_for_them(caplog: pyt
         heard.counted("subscription_refused")
     assert "topic='$share/g/plant/+'" in caplog.text
     assert "remove shared_group" in caplog.text
+
+
+@pytest.mark.parametrize("refused", ["spBv1.0/STATE/andon", "spBv1.0/#"])
+def test_nobody_is_told_that_we_listen_where_the_broker_refused_to_let_us(
+    refused: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = BookBroker(suback=lambda one: NOT_AUTHORIZED if one == refused else 1)
+    with broker, announced(broker.port) as heard:
+        heard.counted("presence_withheld")
+        heard.source.publish([HostState("andon").birth(1)])  # somebody denied it
+        heard.receive()
+    assert heard.counts.get("messages_said", 0) == 1  # the death, at the end
+    assert "presence.withheld topic='spBv1.0/STATE/andon'; a subscription that covers it was refused" in caplog.text
+
+
+def test_a_refused_subscription_to_something_else_keeps_no_presence_back() -> None:
+    broker = BookBroker(suback=lambda one: NOT_AUTHORIZED if one == "plant/+" else 1)
+    with broker, announced(broker.port) as heard:
+        heard.counted("messages_said")
+        assert "presence_withheld" not in heard.counts
+
+
+@contextmanager
+def announced(port: int) -> Iterator[Listening]:
+    counters = Counters()
+    filters, presences = ["spBv1.0/#", "plant/+"], {"": HostState("andon")}
+    source = MqttSource(BrokerSettings(port=port), filters, Path(), WallClock(), counters, presences=presences)
+    try:
+        yield Listening(source, counters)
+    finally:
+        source.close()
+
+
+def test_what_is_said_goes_to_the_brokers_that_are_asked_for_its_topic() -> None:
+    with BookBroker() as one, BookBroker() as other:
+        counters = Counters()
+        reading, beside = BrokerSettings(name="one", port=one.port), BrokerSettings(name="other", port=other.port)
+        source = MqttSource(
+            reading, ["spBv1.0/#"], Path(), WallClock(), counters, beside=[(beside, ["plant/+", "$share/g/erp/#"])]
+        )
+        heard = Listening(source, counters)
+        one.link(), other.link()
+        heard.until(lambda: heard.gauges.get("broker_connected") == 1, "not connected")
+        source.publish([Saying(f"spBv1.0/g/NCMD/n{i}", b"") for i in range(3)])
+        heard.counted("messages_said", 3)
+        source.publish([Saying("erp/x", b"")])
+        heard.counted("messages_said", 4)
+        assert "messages_unsaid" not in heard.counts
+        source.close()
 
 
 # refusals

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.formats.format import BadPayload
+from collector.formats.limits import MOST_METRICS
 from collector.formats.sparkplug_b import SparkplugB
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, Value, encode
 from collector.formats.sparkplug_b.schema import ABSENT
@@ -104,6 +106,17 @@ def test_plain_data_takes_no_closer_look() -> None:
     for message in node.born(0):
         form.decode(message)
     assert read(form, [node.data(at_s) for at_s in range(1, 50)], fast=True)[1] == 0
+
+
+def test_a_message_of_more_metrics_than_are_read_is_refused_and_not_taken() -> None:
+    form, empty = new_format(), b"\x12\x00" * (MOST_METRICS + 1)
+    for message in Node().born(0):
+        form.decode(message)
+    flood = Message("spBv1.0/g/DDATA/n/d", b"\x18\x02" + empty, ns(1))
+    columns = Columns()
+    assert list(form.decode_whole([flood], columns)) == [flood]
+    with pytest.raises(BadPayload, match=f"more than {MOST_METRICS} metrics"):
+        form.decode(flood)
 
 
 def test_a_new_birth_is_heeded_at_once() -> None:

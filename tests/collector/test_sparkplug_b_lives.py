@@ -131,6 +131,56 @@ def test_a_birth_that_declares_an_alias_twice_is_refused_and_its_numbers_are_kep
     assert heard.gaps == []
 
 
+def test_an_alias_belongs_to_one_metric_of_all_devices_of_an_edge_node_until_that_is_born_again() -> None:
+    """Another edge node has its own."""
+    one, other = Node(), Node(device="e")
+    heard = Heard(new_format()).hear([*one.born(0), *Node("o").born(0)])
+    other.seq = one.seq
+    level = Metric(0.0, "x", 2, ns(1) // 1_000_000, Datatype.DOUBLE)
+    heard.hear([other.device_born(1, level)])
+    assert heard.bad == [
+        "topic spBv1.0/g/DBIRTH/n/e: the birth of g/n/e declares alias 2 for 'x', which is 'm1' of d, so nothing sent "
+        "by it could be told apart: mend the edge node's configuration"
+    ]
+    heard.hear([one.born(2)[0]])  # the node alone: its devices are not yet
+    other.seq = 1
+    heard.hear([other.device_born(2, level)])
+    assert (len(heard.bad), heard.values("x")) == (1, [0.0])
+
+
+def test_a_memory_of_before_units_were_kept_is_taken_up_as_it_is() -> None:
+    node, form = Node(), new_format()
+    Heard(form).hear(node.born(0))
+    parts = form.parts()
+    for name in [one for one in parts if one.startswith("table ")]:
+        table = msgspec.msgpack.decode(parts[name])
+        del table["units"]
+        for known in table["by_alias"].values():
+            del known["unit"]
+        parts[name] = msgspec.msgpack.encode(table)
+    after = new_format()
+    after.restore_parts(parts)
+    heard = Heard(after).hear([node.data(1), node.died(2)])
+    assert (heard.bad, [one.series.unit for one in heard.readings]) == ([], ["1"] * 4)
+
+
+@pytest.mark.parametrize("unit", ["°C", "N.m"])
+def test_a_death_is_told_of_all_whose_values_were_taken(unit: str) -> None:
+    """A metric whose unit is refused has no series, and keeps no other from becoming stale."""
+    node, heard = Node(), Heard(new_format())
+    stamp_ms = ns(0) // 1_000_000
+    metrics = [
+        Metric(1.0, "T", 8, stamp_ms, Datatype.DOUBLE, unit=unit),
+        Metric(1.0, "m", 9, stamp_ms, Datatype.DOUBLE),
+    ]
+    birth = node.born(0)[0]
+    node.seq = 1
+    heard.hear([birth, node.device_born(0, *metrics), node.died(1)])
+    refused = unit == "°C"
+    assert len(heard.bad) == refused
+    assert [one.series.metric for one in stale(heard.readings)] == (["m"] if refused else ["T", "m"])
+
+
 def test_what_has_no_number_is_skipped_counted_and_costs_no_number() -> None:
     """A data set, a file's bytes, a template: fields 17, 16 and 18 of a metric, which our schema leaves out."""
     node, heard = Node(), Heard(new_format())

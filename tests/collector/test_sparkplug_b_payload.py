@@ -18,8 +18,9 @@ from collector.formats.sparkplug_b.payload import (
     encode,
     signed,
 )
-from collector.formats.sparkplug_b.schema import PAYLOAD, PLAIN
+from collector.formats.sparkplug_b.schema import PAYLOAD, PLAIN, PROPERTIES
 
+UNITS = ("", "", "kg", "°C")
 UINT64 = st.integers(0, 2**64 - 1)
 VALUES: dict[Datatype, st.SearchStrategy[Value]] = {
     Datatype.INT8: st.integers(-(2**7), 2**7 - 1),
@@ -41,7 +42,9 @@ def metrics(draw: st.DrawFn) -> Metric:
     value = draw(st.none() | VALUES[datatype])
     name = draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
     alias, stamp_ms = draw(st.none() | UINT64), draw(st.none() | UINT64)
-    return Metric(value, name, alias, stamp_ms, datatype, value is None, draw(st.booleans()))
+    return Metric(
+        value, name, alias, stamp_ms, datatype, value is None, draw(st.booleans()), draw(st.sampled_from(UNITS))
+    )
 
 
 @given(st.builds(Payload, st.none() | UINT64, st.none() | st.integers(0, 255), st.lists(metrics()).map(tuple)))
@@ -63,6 +66,50 @@ def test_reads_bytes_laid_out_by_hand() -> None:
     assert decode(data) == Payload(
         9, 3, (Metric(42, "T", 7, 5, Datatype.INT32, is_historical=True), Metric(1.5, alias=8))
     )
+
+
+@pytest.mark.parametrize(
+    ("properties", "unit"),
+    [
+        ({"engUnit": "kg"}, "kg"),
+        ({"Quality": None, "Engineering Units": "°C"}, "°C"),
+        ({"Engineering Units": "g", "engUnit": "kg"}, "kg"),
+        ({"engUnit": None}, ""),
+        ({"engUnit": ""}, ""),
+        ({"engLow": "kg"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_unit_is_what_a_property_of_that_name_says(properties: dict[str, str | None], unit: str) -> None:
+    said = PROPERTIES(keys=list(properties))
+    for text in properties.values():
+        said.values.add(type=Datatype.STRING, string_value=text or "", is_null=text is None)
+    wire = PAYLOAD()
+    wire.metrics.add(name="T", int_value=1, properties=said.SerializeToString())
+    assert decode(wire.SerializeToString()).metrics == (Metric(1, "T", unit=unit),)
+
+
+def test_a_unit_is_read_from_bytes_laid_out_by_hand() -> None:
+    """From sparkplug_b.proto: properties 9 of a metric; keys 1 and values 2 of a set; type 1 and string_value 8."""
+    properties = b"\x0a\x07engUnit" + b"\x12\x06" + b"\x08\x0c" + b"\x42\x02kg"
+    metric = b"\x0a\x01T" + b"\x4a" + bytes([len(properties)]) + properties + b"\x50\x01"
+    assert decode(b"\x12" + bytes([len(metric)]) + metric).metrics == (Metric(1, "T", unit="kg"),)
+
+
+@pytest.mark.parametrize(
+    ("properties", "says"),
+    [
+        (b"\x12\x00" * 1_001, "a metric has more than 1000 properties: have the edge node send fewer"),
+        (b"\x0a\x00" * 1_001, "a metric has more than 1000 properties: have the edge node send fewer"),
+        (b"\x0a\x07engUnit\x12\x03\x42\x01\xb0", "a metric's name or text is not UTF-8"),
+        (b"\x0a\x07eng", "not a protobuf message of the Sparkplug B schema"),
+    ],
+)
+def test_properties_that_cannot_be_read_are_refused(properties: bytes, says: str) -> None:
+    wire = PAYLOAD()
+    wire.metrics.add(name="T", int_value=1, properties=properties)
+    with pytest.raises(NotSparkplug, match=says):
+        decode(wire.SerializeToString())
 
 
 def test_passes_over_what_its_schema_leaves_out() -> None:

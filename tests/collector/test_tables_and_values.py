@@ -21,6 +21,23 @@ AT_NS = 1_720_730_488_000_000_000
 
 
 @pytest.mark.parametrize(
+    ("text", "is_table"),
+    [
+        ("1720730488,41.5,1718\n1720730489,41.6,1719", True),
+        ("2024-07-11T20:41:28Z;press;41,5", True),
+        ("2024-07-11;a;1;b;2", True),
+        ("1720730488,41.5", False),
+        ("1720730488,press,41.5,idle", False),
+        ("1720730488,41.5,1718\n1720730489,41.6", False),
+        ("17,41.5,1718", False),
+        ("1720730488,a,b", False),
+    ],
+)
+def test_rows_without_names_are_recognised_by_their_times_and_numbers(text: str, is_table: bool) -> None:
+    assert csv.fits(Message("tables/press", text.encode(), 0)) == (0.6 if is_table else 0.0)
+
+
+@pytest.mark.parametrize(
     ("columns", "why"),
     [(("time", "temp", "temp"), 'column "temp" stands twice'), (("at", "temp"), 'there is no column "time"')],
 )

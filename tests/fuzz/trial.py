@@ -98,7 +98,7 @@ class Trial:
             self._fault(case, message, outcome, f"{type(error).__name__}: {error}")
         else:
             outcome.readings += len(decoded.readings)
-            said_something = any(len(part) for part in decoded)
+            said_something = bool(len(decoded.readings) or decoded.gaps or decoded.signals)
             outcome.read += said_something
             outcome.silent += not said_something
         lasted_s = time.thread_time() - began_s

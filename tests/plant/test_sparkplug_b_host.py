@@ -190,6 +190,14 @@ def test_what_cannot_be_said_is_counted(tmp_path: Path) -> None:
     counters = Counters()
     broker = BrokerSettings(port=1, client_id="host")
     source = MqttSource(broker, ["spBv1.0/#"], tmp_path, WallClock(), counters)
-    source.publish([Saying("t", b"")] * 1_500)
+    source.publish([Saying("spBv1.0/g/NCMD/n", b"")] * 1_500)
     source.close()
     assert counters.counts["messages_unsaid"] == 500
+
+
+def test_what_no_broker_is_asked_for_is_counted_as_unsaid(tmp_path: Path) -> None:
+    counters = Counters()
+    source = MqttSource(BrokerSettings(port=1, client_id="host"), ["plant/#"], tmp_path, WallClock(), counters)
+    source.publish([Saying("spBv1.0/g/NCMD/n", b"")])
+    source.close()
+    assert counters.counts["messages_unsaid"] == 1

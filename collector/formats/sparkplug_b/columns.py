@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,7 +126,8 @@ class FastColumns:
         known = [by_alias[alias] for alias in aliases if alias in by_alias]
         layout = None
         if len(known) == len(aliases):
-            layout = _layout(known, lambda one: self._mapping.series_of(device.address, one))
+            with suppress(BadPayload):  # a metric whose values cannot be taken: the closer look says why
+                layout = _layout(known, lambda one: self._mapping.series_of(device.address, one))
         device.layouts[aliases] = layout
         return layout
 

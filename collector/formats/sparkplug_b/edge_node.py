@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,18 +13,27 @@ from collector.formats.sparkplug_b.protocol import BD_SEQ, Address
 
 
 class Known(msgspec.Struct, frozen=True, cache_hash=True):
-    """A metric as its birth declared it."""
+    """A metric as its birth declared it; `unit` is the sender's word, "" where it says none."""
 
     name: str
     datatype: int
+    unit: str = ""
 
 
 class Table(msgspec.Struct, eq=False):
-    """What one birth declared: metrics by alias, data types by name; `died_ns` is None while alive."""
+    """What one birth declared: metrics by alias, data types and units by name; `died_ns` is None while alive.
+
+    Kept on disk: a field that an earlier version did not write needs a default.
+    """
 
     by_alias: dict[int, Known] = {}
     datatypes: dict[str, int] = {}
     died_ns: int | None = None
+    units: dict[str, str] = {}  # of those that say one
+
+    def metrics(self) -> list[Known]:
+        """All that was declared by name."""
+        return [Known(name, datatype, self.units.get(name, "")) for name, datatype in self.datatypes.items()]
 
 
 class Life(msgspec.Struct, array_like=True):
@@ -89,14 +99,48 @@ def bd_seq_of(payload: Payload) -> int | None:
     return None
 
 
+def declared(node: EdgeNode, address: Address, metrics: Sequence[Metric]) -> Table:
+    """The table of a birth. Raises BadPayload where an alias stands for two metrics of the edge node, its devices'
+    among them (tck-id-payloads-alias-uniqueness)."""
+    table = Table()
+    for metric in metrics:
+        if not metric.name:
+            continue
+        table.datatypes[metric.name] = metric.datatype
+        if metric.unit:
+            table.units[metric.name] = metric.unit
+        if metric.alias is not None:
+            known = table.by_alias.setdefault(metric.alias, Known(metric.name, metric.datatype, metric.unit))
+            if known.name != metric.name:
+                raise _ambiguous(address, metric.alias, f"twice, for {known.name!r} and {metric.name!r}")
+    for device, other in node.tables.items():
+        if device != address.device and not other.by_alias.keys().isdisjoint(table.by_alias):
+            alias = min(other.by_alias.keys() & table.by_alias)
+            own, whose = table.by_alias[alias].name, device or "the edge node itself"
+            raise _ambiguous(address, alias, f"for {own!r}, which is {other.by_alias[alias].name!r} of {whose}")
+    return table
+
+
+def _ambiguous(address: Address, alias: int, said: str) -> BadPayload:
+    return BadPayload(
+        f"the birth of {address.name} declares alias {alias} {said}, so nothing sent by it could be told apart: "
+        "mend the edge node's configuration"
+    )
+
+
 class UnknownAlias(Exception):
     """No birth that declares it was seen; the text says so, and the remedy."""
 
 
 def known_as(table: Table, address: Address, metric: Metric) -> Known:
-    """What a metric goes by. Raises UnknownAlias, or BadPayload where it has neither name nor alias."""
-    if metric.name:
-        return Known(metric.name, metric.datatype or table.datatypes.get(metric.name, Datatype.UNKNOWN))
+    """What a metric goes by: what it says itself, else what its birth said.
+
+    Raises UnknownAlias, or BadPayload where it has neither name nor alias.
+    """
+    name = metric.name
+    if name:
+        datatype = metric.datatype or table.datatypes.get(name, Datatype.UNKNOWN)
+        return Known(name, datatype, metric.unit or table.units.get(name, ""))
     if metric.alias is None:
         raise BadPayload(f"a metric of {address.name} has neither name nor alias: mend the edge node's publisher")
     known = table.by_alias.get(metric.alias)
@@ -105,4 +149,4 @@ def known_as(table: Table, address: Address, metric: Metric) -> Known:
             f"alias {metric.alias} of {address.name} is unknown, no birth that declares it was seen: "
             f"write true to `Node Control/Rebirth` of edge node {address.node}, or restart it"
         )
-    return known
+    return known if metric.unit in ("", known.unit) else Known(known.name, known.datatype, metric.unit)

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,8 @@ from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, Val
 from collector.formats.sparkplug_b.protocol import PROTOCOL_OWN, Address
 from collector.readings import Equipment, Kind, Quality, Reading, Series
 from collector.spool.ledger import Gap
-from collector.units.agreement import agreed, check_units
+from collector.units.agreement import agreed, check_units, check_words, meant
+from collector.units.code import BadUnit
 
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
 _TO_PLAIN = dict.fromkeys((*map(ord, '/+#:"'), *_CONTROL), "_")  # what names of ours may not hold
@@ -52,15 +53,27 @@ class MetricOptions(Section, frozen=True, kw_only=True):
 class Options(Section, frozen=True, kw_only=True):
     """The keys of a [[subscribe]] with `format = "sparkplug_b"`. `area` is put between site and line.
 
+    `units`: the UCUM codes of the words that births have for units.
     `reorder_s`: how long a message waits for those before it. `rebirth`: edge nodes may be asked for their births.
     `host_id`: the collector announces itself as this host application; empty: it listens, and is not seen.
     """
 
     area: str = ""
     metric: tuple[MetricOptions, ...] = ()
+    units: dict[str, str] = {}
     reorder_s: Annotated[float, msgspec.Meta(ge=0, le=5)] = 3.0
     rebirth: bool = False
     host_id: Annotated[str, msgspec.Meta(pattern="^[^/+#]*$", max_length=200)] = ""
+
+    def __post_init__(self) -> None:
+        check_words(self.units)
+
+
+class _Found(NamedTuple):
+    """What a metric is: its series, None where it is no measurement; `fault`: why its values cannot be taken."""
+
+    series: Series | None
+    fault: str = ""
 
 
 class Mapping:
@@ -69,7 +82,7 @@ class Mapping:
     def __init__(self, options: Options, enterprise: str) -> None:
         self._options = options
         self._enterprise = enterprise
-        self._series: dict[tuple[Address, str], Series | None] = {}
+        self._found: dict[tuple[Address, str, str], _Found] = {}
 
     def readings(self, address: Address, payload: Payload, known: Sequence[Known], received_ns: int) -> list[Reading]:
         """The metrics of a message received at `received_ns` as readings, `known` being what they go by, one each.
@@ -80,18 +93,19 @@ class Mapping:
         """
         found = []
         for metric, name in zip(payload.metrics, known, strict=True):
+            if metric.value is None and not metric.is_null:
+                continue
             series = self.series_of(address, name)
-            if series is not None and (metric.value is not None or metric.is_null):
+            if series is not None:
                 stamp_ms = payload.timestamp_ms if metric.timestamp_ms is None else metric.timestamp_ms
                 at_ns = _at_ns(address, series, stamp_ms, received_ns)
                 found.append(_reading(address, series, at_ns, metric, name.datatype))
         return found
 
-    def stale(self, address: Address, datatypes: MappingOf[str, int], at_ns: int) -> list[Reading]:
+    def stale(self, address: Address, metrics: Iterable[Known], at_ns: int) -> list[Reading]:
         """That nothing is known of these metrics from now on: one reading of quality STALE for each measurement."""
-        known = (Known(name, datatype) for name, datatype in datatypes.items())
-        measured = (self.series_of(address, one) for one in known)
-        return [Reading(series, at_ns, math.nan, Quality.STALE) for series in measured if series is not None]
+        measured = self._measured(address, metrics)
+        return [Reading(series, at_ns, math.nan, Quality.STALE) for series in measured]
 
     def place(self, address: Address) -> Equipment:
         """Where a node's or a device's readings belong."""
@@ -109,24 +123,45 @@ class Mapping:
         return gap._replace(shard=place.shard, cell=place.cell)
 
     def series_of(self, address: Address, known: Known) -> Series | None:
-        """The series of a metric, None where it is no measurement."""
-        key = (address, known.name)
-        if key not in self._series:
-            if len(self._series) >= _MOST_REMEMBERED:
-                self._series.clear()
-            self._series[key] = self._new_series(address, known)
-        return self._series[key]
+        """The series of a metric, None where it is no measurement. Raises BadPayload where its values cannot be taken:
+        its unit is not what site.toml says, or none."""
+        key = (address, known.name, known.unit)
+        found = self._found.get(key)
+        if found is None:
+            if len(self._found) >= _MOST_REMEMBERED:
+                self._found.clear()
+            found = self._found[key] = self._find(address, known)
+        if found.fault:
+            raise BadPayload(found.fault)
+        return found.series
 
-    def _new_series(self, address: Address, known: Known) -> Series | None:
+    def _measured(self, address: Address, metrics: Iterable[Known]) -> Iterator[Series]:
+        """The series of those metrics whose values were taken."""
+        for known in metrics:
+            with suppress(BadPayload):
+                series = self.series_of(address, known)
+                if series is not None:
+                    yield series
+
+    def _find(self, address: Address, known: Known) -> _Found:
+        """Raises BadPayload for names that nobody should remember."""
         if any(fnmatchcase(known.name, own) for own in PROTOCOL_OWN):
-            return None
+            return _Found(None)
         options = next((one for one in self._options.metric if fnmatchcase(known.name, one.name)), None)
         if options is None:
             if known.datatype in (Datatype.STRING, Datatype.TEXT):
-                return None
+                return _Found(None)
             options = MetricOptions(name=known.name)
-        check_names(address.name, (known.name,))
-        unit, scaling = agreed(options.unit, options.source_unit)
+        check_names(address.name, (known.name, known.unit))
+        try:
+            return _Found(self._new_series(address, known, options))
+        except BadUnit as bad:
+            return _Found(None, f"metric {known.name!r} of {address.name} {bad}")
+
+    def _new_series(self, address: Address, known: Known, options: MetricOptions) -> Series:
+        """A state is counted in nothing, whatever its birth says. Raises BadUnit."""
+        sent = "" if options.kind is Kind.STATE else meant(known.unit, self._options.units)
+        unit, scaling = agreed(options.unit, options.source_unit, sent)
         return Series(
             equipment=self.place(address),
             metric=known.name.translate(_TO_PLAIN_METRIC),

@@ -1,6 +1,7 @@
 """A Sparkplug B payload between its bytes and plain values, both ways.
 
-Fields that the schema leaves out (metadata, properties, data sets, templates, bytes) are passed over when reading.
+Fields that the schema leaves out (metadata, data sets, templates, bytes) are passed over when reading, and so are all
+properties but the unit.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 
 from collector.formats.limits import MOST_METRICS, has_more_than
-from collector.formats.sparkplug_b.schema import PAYLOAD
+from collector.formats.sparkplug_b.schema import PAYLOAD, PROPERTIES
+from collector.units.agreement import UNIT_PROPERTIES
 
 Value = bool | int | float | str
 
@@ -40,7 +42,8 @@ class Datatype(IntEnum):
 class Metric(NamedTuple):
     """One metric as sent. `value` is None when null or of a type the schema leaves out; `name` is "" when left out.
 
-    Signed integers travel as unsigned ones: `signed` turns them back once the data type is known.
+    Signed integers travel as unsigned ones: `signed` turns them back once the data type is known. `unit` is the
+    sender's word, "" where its properties have none.
     """
 
     value: Value | None
@@ -50,6 +53,7 @@ class Metric(NamedTuple):
     datatype: int = Datatype.UNKNOWN
     is_null: bool = False
     is_historical: bool = False
+    unit: str = ""
 
 
 class Payload(NamedTuple):
@@ -65,6 +69,8 @@ class NotSparkplug(ValueError):
 
 
 _METRICS = 2  # the number of that field in a payload
+_PROPERTY_VALUES = (1, 2)  # and of a property set's two
+_MOST_PROPERTIES = 1_000  # of a metric
 _NOT_THE_SCHEMA = "not a protobuf message of the Sparkplug B schema: check what the edge node publishes"
 _NOT_UTF8 = "a metric's name or text is not UTF-8: mend the edge node's publisher"
 BITS: dict[int, int] = {Datatype.INT8: 8, Datatype.INT16: 16, Datatype.INT32: 32, Datatype.INT64: 64}
@@ -149,7 +155,20 @@ def _read(wire: Any) -> Metric:
         raise NotSparkplug(_NOT_UTF8)
     alias = wire.alias if wire.HasField("alias") else None
     stamp_ms = wire.timestamp if wire.HasField("timestamp") else None
-    return Metric(value, name, alias, stamp_ms, wire.datatype, is_null, wire.is_historical)
+    unit = _unit_in(wire.properties) if wire.HasField("properties") else ""
+    return Metric(value, name, alias, stamp_ms, wire.datatype, is_null, wire.is_historical, unit)
+
+
+def _unit_in(properties: bytes) -> str:
+    """What a metric's properties call its unit."""
+    if any(has_more_than(_MOST_PROPERTIES, field, properties) for field in _PROPERTY_VALUES):
+        raise NotSparkplug(f"a metric has more than {_MOST_PROPERTIES} properties: have the edge node send fewer")
+    wire = PROPERTIES.FromString(properties)
+    said = {key: value.string_value for key, value in zip(wire.keys, wire.values, strict=False) if not value.is_null}
+    unit = next((said[name] for name in UNIT_PROPERTIES if said.get(name)), "")
+    if isinstance(unit, bytes):
+        raise NotSparkplug(_NOT_UTF8)
+    return unit
 
 
 def _write(metric: Metric, wire: Any) -> None:
@@ -162,6 +181,10 @@ def _write(metric: Metric, wire: Any) -> None:
         wire.timestamp = metric.timestamp_ms
     if metric.is_historical:
         wire.is_historical = True
+    if metric.unit:
+        said = PROPERTIES(keys=UNIT_PROPERTIES[:1])
+        said.values.add(type=Datatype.STRING, string_value=metric.unit)
+        wire.properties = said.SerializeToString()
     if metric.value is None:
         wire.is_null = True
         return

@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 from collector.formats.event_time import is_plausible
 from collector.formats.format import BadPayload
-from collector.formats.sparkplug_b.edge_node import EdgeNode, Known, Table, UnknownAlias, bd_seq_of, known_as
+from collector.formats.sparkplug_b.edge_node import (
+    EdgeNode,
+    Known,
+    Table,
+    UnknownAlias,
+    bd_seq_of,
+    declared,
+    known_as,
+)
 from collector.formats.sparkplug_b.memory import SessionMemory
 from collector.formats.sparkplug_b.payload import Metric, Payload
 from collector.formats.sparkplug_b.protocol import BIRTHS, Address, MessageType, Spoken
@@ -28,10 +36,10 @@ _NOTHING = Table()
 
 
 class Ended(NamedTuple):
-    """Whose metrics became stale, with their data types, and when."""
+    """Whose metrics became stale, which, and when."""
 
     address: Address
-    datatypes: Mapping[str, int]
+    metrics: Sequence[Known]
     at_ns: int
 
 
@@ -82,7 +90,7 @@ class Session:
     def heed(self, kind: MessageType, address: Address, payload: Payload, received_ns: int) -> list[Ended]:
         """Takes up what a message says about life, in its turn; whose metrics became stale with it.
 
-        Raises BadPayload: a birth that declares an alias twice.
+        Raises BadPayload: a birth that declares an alias twice, or one of another device.
         """
         node = self.nodes[address.node]
         ended: list[Ended] = []
@@ -178,7 +186,7 @@ class Session:
         last_ns = life.last_received_ns or received_ns
         self._book(node.name, Cause.DISCONNECTED, last_ns, received_ns, 0, "died at some time in this interval")
         ended = [
-            Ended(Address(address.group, address.edge_node, device), table.datatypes, received_ns)
+            Ended(Address(address.group, address.edge_node, device), table.metrics(), received_ns)
             for device, table in node.tables.items()
             if table.died_ns is None
         ]
@@ -195,25 +203,14 @@ class Session:
         died_ns = said_ns if is_plausible(said_ns, received_ns) else received_ns
         self._declare(node, address, Table(died_ns=died_ns))
         self._book(address.name, Cause.DISCONNECTED, died_ns, died_ns, 0, "declared dead by its edge node")
-        return [Ended(address, before.datatypes, died_ns)]
+        return [Ended(address, before.metrics(), died_ns)]
 
     def _learn(self, node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> None:
         before = node.tables.get(address.device)
         if before is not None and before.died_ns is not None:
             self._book(address.name, Cause.DISCONNECTED, before.died_ns, received_ns, 0, "dead until this birth")
-        named = [metric for metric in payload.metrics if metric.name]
-        by_alias: dict[int, Known] = {}
-        for metric in named:
-            if metric.alias is None:
-                continue
-            known = by_alias.setdefault(metric.alias, Known(metric.name, metric.datatype))
-            if known.name != metric.name:
-                self._declare(node, address, Table())
-                raise BadPayload(
-                    f"the birth of {address.name} declares alias {metric.alias} twice, for {known.name!r} and "
-                    f"{metric.name!r}, so nothing sent by it could be told apart: mend the edge node's configuration"
-                )
-        self._declare(node, address, Table(by_alias, {metric.name: metric.datatype for metric in named}))
+        self._declare(node, address, Table())
+        self._declare(node, address, declared(node, address, payload.metrics))
 
     def _declare(self, node: EdgeNode, address: Address, table: Table) -> None:
         node.tables[address.device] = table
