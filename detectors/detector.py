@@ -7,9 +7,10 @@ ticks, never from a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from itertools import chain
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -58,10 +59,9 @@ def as_scores(rows: Sequence[tuple[int, int, Point]]) -> Scores:
     """Scores from (series id, at_ns, point) rows."""
     if not rows:
         return _SILENCE
-    series = np.array([row[0] for row in rows], np.int32)
-    at_ns = np.array([row[1] for row in rows], np.int64)
-    points = np.array([row[2] for row in rows], np.float64).reshape(len(rows), 5)
-    return Scores(series, at_ns, *(points[:, i] for i in range(5)))
+    series, at_ns, points = zip(*rows, strict=True)
+    numbers = np.fromiter(chain.from_iterable(points), np.float64, 5 * len(rows)).reshape(-1, 5)
+    return Scores(np.array(series, np.int32), np.array(at_ns, np.int64), *numbers.T)
 
 
 _SILENCE = Scores(np.array((), np.int32), np.array((), np.int64), *(np.array((), np.float64) for _ in range(5)))
@@ -69,11 +69,15 @@ _SILENCE = Scores(np.array((), np.int32), np.array((), np.int64), *(np.array((),
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a method may know of its line: the series by id, and the calendar of planned time."""
+    """What a method may know of its line: the series by id, the calendar of planned time, and trained models by id.
+
+    What an id names never changes; `models` gives no bytes where a model is not kept (any more).
+    """
 
     series: Mapping[int, Series]
     calendar: Calendar
     line: str  # the shard, `site/line`
+    models: Callable[[str], bytes] = lambda model_id: b""
 
 
 class Detector(Protocol):
@@ -116,6 +120,13 @@ class Detector(Protocol):
     def snapshot(self) -> bytes: ...
 
     def restore(self, state: bytes) -> None: ...
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A Detector that needs other series of its line, too, whatever its rule's `metric` says."""
+
+    def listens(self, series: Series) -> bool: ...
 
 
 class Memory(Protocol):
@@ -168,15 +179,16 @@ class PerSeries(Generic[M]):
         rows: list[tuple[int, int, Point]] = []
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
         columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
+        all_series, memories, update = self._context.series, self._memories, self._statistic.update
         for series_id, at_ns, value in zip(*columns, strict=True):
-            series = self._context.series[series_id]
-            if series.kind not in self._kinds:
-                continue
-            memory = self._memories.get(series_id)
+            series = all_series[series_id]
+            memory = memories.get(series_id)
             if memory is None:
-                memory = self._memories[series_id] = self._statistic.start(series)
+                if series.kind not in self._kinds:
+                    continue
+                memory = memories[series_id] = self._statistic.start(series)
             if at_ns > memory.last_ns:
-                rows.append((series_id, at_ns, self._statistic.update(series, memory, at_ns, value)))
+                rows.append((series_id, at_ns, update(series, memory, at_ns, value)))
                 memory.last_ns = at_ns
         return as_scores(rows)
 

@@ -44,6 +44,8 @@ def build(options: Options, context: Context) -> PerSeries[Reading]:
 class Limits:
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._units = _unit(options.low), _unit(options.high)
+        self._band = options.low, NAN, options.high if math.isfinite(options.high) else NAN
 
     def start(self, series: Series) -> Reading:
         return Reading()
@@ -54,9 +56,9 @@ class Limits:
         if memory.readings <= _START_UP:
             return Point()
         low, high = self._options.low, self._options.high
-        past = max(_past(low, low - value), _past(high, value - high))
+        past = max((low - value) / self._units[0], (value - high) / self._units[1])
         score = 1.0 + past if past > 0 else max(0.0, 0.999 + past)
-        return Point(score, value, low, NAN, high if math.isfinite(high) else NAN)
+        return Point(score, value, *self._band)
 
     def passed(self, series: Series, memory: Reading, at_ns: int) -> Point | None:
         """Nothing: a series that says nothing is silent, not out of range."""
@@ -70,6 +72,6 @@ class Limits:
         return {**evidence, "high": self._options.high} if math.isfinite(self._options.high) else evidence
 
 
-def _past(limit: float, distance: float) -> float:
-    """How far past a limit, in units of it; minus infinity where there is none."""
-    return distance / (abs(limit) or 1.0) if math.isfinite(limit) else -math.inf
+def _unit(limit: float) -> float:
+    """What the distance past a limit is told in: the limit itself."""
+    return (abs(limit) or 1.0) if math.isfinite(limit) else 1.0

@@ -43,6 +43,10 @@ class Run(msgspec.Struct):
     length: int = 0
     lengths: list[int] = []
     missed: Missed = msgspec.field(default_factory=Missed)
+    longest: int = 0  # of `lengths`
+
+    def __post_init__(self) -> None:
+        self.longest = max(self.lengths, default=0)
 
 
 def build(options: Options, context: Context) -> PerSeries[Run]:
@@ -57,8 +61,8 @@ class Stuck:
         return Run()
 
     def update(self, series: Series, memory: Run, at_ns: int, value: float) -> Point:
-        hole_ns = self._hole_ns(memory, at_ns)
-        goes_on = not hole_ns or memory.length > max(memory.lengths, default=0)
+        hole_ns = self._hole_ns(memory, at_ns) if memory.last_ns else 0
+        goes_on = not hole_ns or memory.length > memory.longest
         if goes_on and value == memory.value:
             memory.length += 1
             memory.since_ns += hole_ns
@@ -88,22 +92,28 @@ class Stuck:
             "readings": memory.length,
             "since_s": memory.since_ns / NS_PER_S,
             "unchanged_s": (memory.last_ns - memory.since_ns) / NS_PER_S,
-            "longest_usual_readings": max(memory.lengths, default=0),
+            "longest_usual_readings": memory.longest,
         }
 
     def _hole_ns(self, memory: Run, at_ns: int) -> int:
         """How much is missing since the last reading, in which a change may have gone unseen; 0 if nothing of note."""
-        hole_ns = memory.missed.within_ns(memory.last_ns, at_ns)
-        is_hole = memory.last_ns > 0 and memory.missed.heard(memory.last_ns, at_ns)
-        memory.missed.forget(at_ns)
+        hole_ns = memory.missed.within_ns(memory.last_ns, at_ns) if memory.missed.spans else 0
+        is_hole = memory.missed.heard(memory.last_ns, at_ns)
+        if memory.missed.spans:
+            memory.missed.forget(at_ns)
         return hole_ns if is_hole else 0
 
     def _learn(self, memory: Run) -> None:
         """Keeps the length of the run that just ended; one that was itself stuck counts as the limit it reached."""
-        if memory.length:
-            known = len(memory.lengths) >= _CHANGES
-            length = min(memory.length, int(self._limit(memory))) if known else memory.length
-            memory.lengths = [*memory.lengths[1 - _RUNS :], length]
+        length = memory.length
+        if length > memory.longest:
+            if len(memory.lengths) >= _CHANGES:
+                length = min(length, int(self._limit(memory)))
+            memory.longest = length
+        if length:
+            memory.lengths.append(length)
+            if len(memory.lengths) > _RUNS and memory.lengths.pop(0) == memory.longest:
+                memory.longest = max(memory.lengths)
 
     def _limit(self, memory: Run) -> float:
-        return self._options.margin * max(_SHORTEST, max(memory.lengths, default=0))
+        return self._options.margin * (memory.longest if memory.longest > _SHORTEST else _SHORTEST)

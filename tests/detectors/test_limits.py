@@ -52,3 +52,9 @@ def test_the_first_readings_of_a_series_are_not_judged() -> None:
 def test_limits_that_cross_are_refused() -> None:
     with pytest.raises(ValueError, match="`low` must be below `high`"):
         Options(low=5.0, high=1.0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-math.inf, 0.0), (0.0, math.inf), (-5.0, 0.0)])
+def test_a_limit_of_nothing_or_without_end_is_a_limit(low: float, high: float) -> None:
+    assert score(2.0, low=low, high=high) == (3.0 if high == 0.0 else 0.0)
+    assert score(-2.0, low=low, high=high) == (3.0 if low == 0.0 else 0.0 if low == -math.inf else 0.999 - 0.6)
