@@ -33,6 +33,7 @@ SECTIONS = frozenset(
         "health",
         "limits",
         "drop",
+        "train",
     }
 )
 
@@ -135,8 +136,8 @@ class DropSettings(Section, frozen=True, kw_only=True):
     """A folder (relative to site.toml) into which others drop files; each row is a message of `topic`.
 
     `format`: `csv` (the first row names the columns), `lines` (each line is a message) or `file` (the whole is one).
-    `together`: all rows of a CSV file are one message. `decimal`: the sign in its numbers. `settle_s`: a file is whole
-    when unchanged for so long.
+    Of CSV: `together`: all rows of a file are one message; `decimal`: the sign in numbers; `needs`: columns without
+    which no row of a file is read. `settle_s`: a file is whole when unchanged for so long.
     """
 
     folder: Name
@@ -147,6 +148,7 @@ class DropSettings(Section, frozen=True, kw_only=True):
     decimal: Literal[".", ","] = "."
     encoding: Literal["utf-8", "gb18030", "latin-1", "utf-16"] = "utf-8"
     together: bool = False
+    needs: tuple[Name, ...] = ()
     settle_s: NotNegative = 5.0
     max_mb: Positive = 20.0
 
@@ -174,6 +176,10 @@ class Document:
     @property
     def folder(self) -> Path:
         return self.path.parent
+
+    def with_sections(self, path: Path, tables: dict[str, Any]) -> Document:
+        """The same site with these sections in place of its own; errors then name `path`."""
+        return Document(path, {**self._tables, **tables})
 
     def has(self, section: str) -> bool:
         return section in self._tables

@@ -28,7 +28,7 @@ ALERT_STATE = Measurement(
 ALERT_EVENT = Measurement(
     "alert_event",
     ("site", "line", "kind", "subject"),
-    ("title", "text", "tags", "time_end", "severity", "acked_by", "cause", "alert_id"),
+    ("title", "text", "tags", "time_end", "severity", "acked_by", "acked_at", "verdict", "cause", "alert_id"),
 )
 OEE = Measurement(
     "oee",
@@ -91,3 +91,4 @@ STATE_OF_LEVEL = {AlertLevel.WARNING: 1.0, AlertLevel.CRITICAL: 2.0}
 ALERT_OVER = "normal"  # `state` in the detail of an alert_event nobody has to do anything about any more
 SELF_LINE = "_self"  # the line under which the collector reports its own counters
 INVENTORY_LINE = "inventory"  # the line under which stocks are reported that were reckoned from counts and movements
+OWN_LINES = frozenset({SELF_LINE, INVENTORY_LINE})  # where no sender's readings may stand

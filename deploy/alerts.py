@@ -13,6 +13,9 @@ from deploy.instants import utc_of_ns
 from deploy.site import SiteFile
 from detectors.actions import ActionRequest, act
 from detectors.alerts import Alert
+from detectors.scorecard import Card
+
+SCORECARD = ("rule", "raised", "acknowledged", "said true", "said false", "hidden", "median time to acknowledge")
 
 
 class AlertError(AndonError):
@@ -46,12 +49,20 @@ def listed(spool: Spool, *, everything: bool) -> list[dict[str, str]]:
     ]
 
 
-def done(spool: Spool, action: Action, alert_id: str, who: str, text: str, minutes: float) -> str:
+def scorecard_row(card: Card) -> tuple[str, ...]:
+    """A rule's card as a line of a table under SCORECARD."""
+    median = "-" if card.median_ack_s is None else f"{card.median_ack_s:.0f} s"
+    counts = (card.raised, card.acknowledged, card.said_true, card.said_false, card.hidden)
+    return (card.rule, *map(str, counts), median)
+
+
+def done(spool: Spool, action: Action, alert_id: str, who: str, text: str, minutes: float, verdict: str = "") -> str:
     """Writes the action into the log, where the detectors take it up; returns what to tell the person."""
     try:
-        request = msgspec.convert({"who": who, "text": text, "minutes": minutes}, ActionRequest)
+        request = msgspec.convert({"who": who, "text": text, "minutes": minutes, "verdict": verdict}, ActionRequest)
     except msgspec.ValidationError as error:
         raise AlertError(f"{alert_id}: {error}; see `andon alerts {action} --help`") from error
     control = act(spool, action, alert_id, request)
     until = f" until {utc_of_ns(control.until_ns)}" if control.until_ns else ""
-    return f"{alert_id}: {action} by {control.who} at {utc_of_ns(control.at_ns)}{until}"
+    said = f", said to be {control.verdict}" if control.verdict else ""
+    return f"{alert_id}: {action} by {control.who} at {utc_of_ns(control.at_ns)}{until}{said}"

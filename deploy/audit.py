@@ -49,9 +49,9 @@ def make_report(
         shortages=judged.shortages,
         shortage_alerts_not_empty=judged.not_empty,
         false_shortage_alerts=judged.false,
-        stops=_stops(floor, alerts),
+        stops=stops_of(floor, alerts),
         exposures=_exposures(spool),
-        faults=[_fault(span, alerts, spool) for span in truth.faults] if truth else [],
+        faults=[fault_of(span, alerts, spool) for span in truth.faults] if truth else [],
     )
 
 
@@ -88,7 +88,7 @@ def _in_time(batches: Sequence[Batch]) -> tuple[list[float], list[float]]:
     return (unique / NS_PER_S).tolist(), value[good][last].tolist()
 
 
-def _stops(floor: Times, alerts: Sequence[Alert]) -> list[Stop]:
+def stops_of(floor: Times, alerts: Sequence[Alert]) -> list[Stop]:
     """Stretches without a count on every production counter, with the alert that was raised within them."""
     drops = [alert for alert in alerts if alert.kind == "output_drop"]
     found = []
@@ -128,7 +128,7 @@ def _stop(subject: str, start: float, end: float, drops: Iterable[Alert]) -> Sto
     return Stop(subject, start, end, first.fired_at_ns / NS_PER_S, suppressed)
 
 
-def _fault(span: FaultSpan, alerts: Iterable[Alert], spool: Spool) -> Fault:
+def fault_of(span: FaultSpan, alerts: Iterable[Alert], spool: Spool) -> Fault:
     line = f"{span.site}/{span.line}" if span.line else span.site
     until_ns = span.to_ns + int(_FAULT_AFTER_S * NS_PER_S)
     raised = [one.alert_id for one in alerts if _on(line, one.shard) and span.from_ns <= one.fired_at_ns <= until_ns]

@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from collector.errors import AndonError
-from deploy.commands import alerts, bench, books, chain, dashboards, dead, detect_format, doctor, status
+from deploy.amounts import amount
+from deploy.commands import (
+    alerts,
+    backtest,
+    bench,
+    books,
+    chain,
+    dashboards,
+    dead,
+    detect_format,
+    doctor,
+    explain,
+    score,
+    status,
+    train,
+)
 from deploy.commands.console import SitePath, SpoolOption, complain, progress_bar, say, stand_by, until_ctrl_c
 from deploy.report import Report
 
@@ -25,6 +40,10 @@ app.command()(doctor.doctor)
 app.command("detect-format")(detect_format.detect_format)
 app.command()(books.books)
 app.command()(status.status)
+app.command()(train.train)
+app.command()(score.score)
+app.command()(backtest.backtest)
+app.command()(explain.explain)
 app.command("bench")(bench.run_bench)
 app.add_typer(chain.app, name="chain")
 app.add_typer(dashboards.app, name="dashboards")
@@ -98,11 +117,13 @@ def detect(site: SitePath, spool: SpoolOption = None) -> None:
     from deploy.allocator import give_back_memory
     from deploy.running import start_detection
     from deploy.site import load_site
+    from deploy.training import start_training
 
     give_back_memory()
     loaded = load_site(site, spool_path=spool)
     with until_ctrl_c() as jobs:
         start_detection(jobs, loaded, loaded.own_clock(0), Counters(process="detection"))
+        start_training(jobs, loaded)
         stand_by(jobs)
 
 
@@ -132,8 +153,8 @@ def check(site: SitePath) -> None:
     loaded.check_files()
     for warning in loaded.warnings():
         say(f"warning: {warning}")
-    chain = f", a chain of {len(loaded.network.nodes)} nodes" if loaded.network else ""
-    say(f"{site} is sound: {len(loaded.rules)} rules{chain}.")
+    chain = f", a chain of {amount(len(loaded.network.nodes), 'node')}" if loaded.network else ""
+    say(f"{site} is sound: {amount(len(loaded.rules), 'rule')}{chain}.")
 
 
 @app.command()

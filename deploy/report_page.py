@@ -100,10 +100,10 @@ def _yes(value: bool) -> str:
 
 
 def _evidence(evidence: dict[str, object]) -> str:
-    return ", ".join(f"{name} {_said(name, value)}" for name, value in evidence.items())
+    return ", ".join(f"{name} {said(name, value)}" for name, value in evidence.items())
 
 
-def _said(name: str, value: object) -> str:
+def said(name: str, value: object) -> str:
     """A value of evidence; those that are instants (`..._at_s`, `..._since_s`) as a clock shows them."""
     is_instant = name.endswith(("_at_s", "since_s")) and isinstance(value, float)
     return _clock(value) if is_instant and isinstance(value, float) else _cell(value)

@@ -41,7 +41,7 @@ from collector.spool.spool import Spool
 from detectors.calendar import Calendar, calendar_of
 from detectors.chain.folder import load as load_network
 from detectors.chain.network import Network
-from detectors.settings import BoundRule, DetectSettings, bound_rules, detect_settings, own_rules
+from detectors.settings import BoundRule, DetectSettings, TrainSettings, bound_rules, detect_settings, own_rules
 
 _BROKER_FILES = {
     "password_file": "the password and nothing else",
@@ -87,6 +87,7 @@ class SiteFile:
     brokers: tuple[BrokerSettings, ...]
     spool: SpoolSettings
     detect: DetectSettings
+    train: TrainSettings
     rules: tuple[BoundRule, ...]
     detects: bool
     calendar: Calendar
@@ -200,6 +201,7 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         brokers=brokers_of(document),
         spool=spool,
         detect=detect_settings(document),
+        train=document.section("train", TrainSettings),
         rules=(*bound_rules(document), *own_rules()),
         detects=document.has("rule"),
         calendar=calendar,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -23,11 +23,12 @@ class EndedAlert(UnknownAlert):
 
 
 class ActionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who does it, why, and for shelving how long. Raises ValueError on an empty name."""
+    """Who does it, why, for shelving how long, and whether the alert was right. Raises ValueError on an empty name."""
 
     who: Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
     text: Annotated[str, msgspec.Meta(max_length=500)] = ""
     minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] = 30.0
+    verdict: Literal["", "true", "false"] = ""
 
 
 def act(spool: Spool, action: Action, alert_id: str, request: ActionRequest) -> Control:
@@ -38,7 +39,9 @@ def act(spool: Spool, action: Action, alert_id: str, request: ActionRequest) -> 
     shard = _alert_to_act_on(spool, action, alert_id).shard
     at_ns = spool.log.clock_ns()
     until_ns = at_ns + int(request.minutes * 60 * NS_PER_S) if action is Action.SHELVE else 0
-    control = Control(action, alert_id, request.who.strip(), at_ns, request.text.strip(), until_ns)
+    control = Control(
+        action, alert_id, request.who.strip(), at_ns, request.text.strip(), until_ns, verdict=request.verdict
+    )
     with spool.transaction():
         spool.log.append([control_frame(shard, control)])
     return control

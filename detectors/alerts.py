@@ -82,6 +82,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     changed_at_ns: int = 0
     acked_by: str = ""
     acked_at_ns: int = 0
+    verdict: str = ""  # what a person said of it last: "true" or "false", "" nothing yet
     shelved_by: str = ""
     shelved_until_ns: int = 0
     suppressed_by: str = ""
@@ -152,7 +153,9 @@ def apply_control(alert: Alert, control: Control) -> Alert:
     said = replace(
         alert, comments=(*alert.comments, Comment(control.who, control.at_ns, control.text or control.action))
     )
-    said = replace(said, changed_at_ns=max(alert.changed_at_ns, control.at_ns))
+    said = replace(
+        said, changed_at_ns=max(alert.changed_at_ns, control.at_ns), verdict=control.verdict or alert.verdict
+    )
     if control.action is Action.ACK and alert.state in (*OPEN, State.RTN_UNACKED):
         acked = replace(said, acked_by=control.who, acked_at_ns=control.at_ns)
         after = {State.UNACKED: State.ACKED, State.RTN_UNACKED: State.NORMAL}

@@ -19,7 +19,7 @@ import numpy as np
 
 from collector.readings import NS_PER_S, Batch, Quality
 from collector.schema import SELF_LINE
-from collector.spool.frames import Control, Frame, FrameKind
+from collector.spool.frames import Control, Frame, FrameKind, NewModel
 from collector.spool.ledger import Gap
 from detectors.alerts import AlertRule
 from detectors.detector import Context
@@ -71,6 +71,9 @@ class LineLogic:
             elif isinstance(frame.body, Control):
                 for watch in self._watches:
                     self._said += watch.take(frame.body)
+            elif isinstance(frame.body, NewModel):
+                for watch in self._watches:
+                    watch.swap(frame.body)
             elif isinstance(frame.body, Gap):
                 for watch in self._watches:
                     watch.miss(frame.body)

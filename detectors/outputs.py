@@ -25,6 +25,8 @@ def event_output(alert: Alert) -> ShardOutput:
         "time_end": alert.resolved_at_ns // 1_000_000,
         "severity": str(alert.severity),
         "acked_by": alert.acked_by,
+        "acked_at": alert.acked_at_ns // 1_000_000,
+        "verdict": alert.verdict,
         "cause": alert.cause_key,
         "alert_id": alert.alert_id,
     }

@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
-from collector.config import ConfigError, Document, Positive, Section
+from collector.config import ConfigError, Document, NotNegative, Positive, Section
 from collector.folder import find
 from collector.schema import SELF_LINE, AlertLevel
 from detectors import methods
@@ -26,6 +26,13 @@ class DetectSettings(Section, frozen=True, kw_only=True):
 
     tick_s: Positive = 5.0
     levels_s: Positive = 30.0
+
+
+class TrainSettings(Section, frozen=True, kw_only=True):
+    """How often models are trained, 0: only by `andon train`; and on how much of what the spool keeps."""
+
+    every_h: NotNegative = 24.0
+    window_d: Positive = 7.0
 
 
 @dataclass(frozen=True, slots=True)

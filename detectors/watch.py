@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 
 from collector.readings import NS_PER_S, Batch
-from collector.spool.frames import Control
+from collector.spool.frames import Control, NewModel
 from collector.spool.ledger import Gap
 from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control, turned_back
-from detectors.detector import Context, Evidence, Point, Scores
+from detectors.detector import Context, Evidence, Listener, Point, Scores
 from detectors.engine import ShardOutput
+from detectors.models.taught import Taught
 from detectors.outputs import event_output, expected_output, level_output
 from detectors.settings import BoundRule
 from detectors.watched import Seen, Watched, let_go
@@ -25,6 +26,7 @@ from detectors.watched import Seen, Watched, let_go
 log = logging.getLogger(__name__)
 
 _FAILED = "method_failed"
+_MODEL = "model_unusable"  # a method that is taught goes on, with the model it has or without
 _MOST_SERIES_OFF = 5  # of one line; when a method fails on more it is the method, and off for the whole line
 _LEVEL_AFTER_CLOSING_NS = 300 * NS_PER_S
 
@@ -57,6 +59,12 @@ class Watch:
             consequence=f"{self.name} no longer watches this",
             response="report the error; restart `andon detect` after mending it",
         )
+        self._about_model = AlertRule(
+            method=bound.rule.method,
+            gap_s=math.inf,
+            consequence=f"{self.name} goes on with the model it has; without one it is quiet here",
+            response="the evidence says why and what to do; `andon train` says more",
+        )
 
     def snapshot(self) -> Watched:
         return Watched(self._detector.snapshot(), self._subjects)
@@ -70,6 +78,7 @@ class Watch:
         except msgspec.MsgspecError as error:
             log.warning("state.dropped line=%s rule=%s reason=%s", self._context.line, self.name, error)
         self._subjects = {name: seen for name, seen in kept.subjects.items() if self._is_about(name, seen)}
+        self._tell_of_models()
         gone = [seen for name, seen in kept.subjects.items() if name not in self._subjects]
         return [said for seen in gone for said in let_go(seen, at_ns)]
 
@@ -91,6 +100,17 @@ class Watch:
         except Exception as error:
             log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
             self._switch_off(_WHOLE_LINE, error)
+
+    def swap(self, news: NewModel) -> None:
+        """Gives the method a new model, or the reason why there is none, if that is of this rule."""
+        if news.rule != self.name or _WHOLE_LINE in self._series_off or not isinstance(self._detector, Taught):
+            return
+        try:
+            self._detector.swap(news)
+        except Exception as error:
+            log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
+            self._switch_off(_WHOLE_LINE, error)
+        self._tell_of_models()
 
     def look(self, at_ns: int, hidden: Hidden) -> list[ShardOutput]:
         """Lets time pass to `at_ns` and moves every alert one step; returns what changed."""
@@ -139,7 +159,8 @@ class Watch:
         known = self._wanted.get(series)
         if known is None:
             metric = self._context.series[series].metric
-            known = fnmatch.fnmatchcase(metric, self.rule.metric) and series not in self._series_off
+            listens = isinstance(self._detector, Listener) and self._detector.listens(self._context.series[series])
+            known = (fnmatch.fnmatchcase(metric, self.rule.metric) or listens) and series not in self._series_off
             self._wanted[series] = known
         return known
 
@@ -178,7 +199,7 @@ class Watch:
             log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
             return error
         for seen in self._subjects.values():
-            if seen.error and (seen.series < 0 or seen.series in batch.series):
+            if seen.alert.kind == _FAILED and (seen.series < 0 or seen.series in batch.series):
                 seen.point = Point(0.0)
         return None
 
@@ -193,6 +214,19 @@ class Watch:
         waiting = before.waiting if before else None
         why = f"{type(error).__name__}: {error}"
         self._subjects[subject] = Seen(series, 0, Point(1.0), alert, waiting, error=why)
+
+    def _tell_of_models(self) -> None:
+        """An alert for each subject whose model is not as it should be, until it is."""
+        faults = self._detector.faults() if isinstance(self._detector, Taught) else {}
+        faulty = {f"{name}:{self.name}:model": (name, why) for name, why in faults.items()}
+        for subject, (name, why) in faulty.items():
+            before = self._subjects.get(subject)
+            alert = before.alert if before else self._quiet_alert(_MODEL, _MODEL, subject, name)
+            waiting = before.waiting if before else None
+            self._subjects[subject] = Seen(_WHOLE_LINE, 0, Point(1.0), alert, waiting, error=why)
+        for subject, seen in self._subjects.items():
+            if seen.alert.kind == _MODEL and subject not in faulty:
+                seen.point = Point(0.0)
 
     def _pass(self, at_ns: int) -> None:
         """Lets the method say what the passing of time says."""
@@ -238,7 +272,7 @@ class Watch:
         before, point = seen.alert, seen.point
         if before.state in (State.NORMAL, State.RTN_UNACKED) and not point.score >= 1.0:
             return []
-        rule = self._about_itself if seen.error else self.rule
+        rule = self._rule_of(seen)
         is_stale = at_ns - seen.judged_ns > rule.gap_s * NS_PER_S
         score = math.nan if is_stale else point.score
         value, expected = _number(point.value), _number(point.expected)
@@ -251,6 +285,11 @@ class Watch:
         if (after.state, after.stale_since_ns) == (before.state, before.stale_since_ns):
             return []
         return self._told(seen, before, at_ns)
+
+    def _rule_of(self, seen: Seen) -> AlertRule:
+        if not seen.error:
+            return self.rule
+        return self._about_model if seen.alert.kind == _MODEL else self._about_itself
 
     def _told(self, seen: Seen, before: Alert, at_ns: int) -> list[ShardOutput]:
         """What follows from a change: evidence when it fires, the end of an older occurrence, the records."""

@@ -16,6 +16,7 @@ from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.engine import SpoolShards, run_shard
 from detectors.line import LineLogic
+from detectors.models.store import ModelStore
 from detectors.settings import BoundRule, DetectSettings
 
 
@@ -46,7 +47,7 @@ class Detection:
             raise
 
     def _restored(self, shard: str) -> LineLogic:
-        context = Context(self._spool.series, self._calendar, shard)
+        context = Context(self._spool.series, self._calendar, shard, ModelStore(self._spool).read)
         logic = LineLogic(self._rules, self._settings, context)
         kept = self._seams.load(shard)
         logic.restore(kept.body, kept.version)

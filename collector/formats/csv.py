@@ -57,7 +57,8 @@ def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
     if options.columns:
         _check_names(options.columns, options)
-    return TagFormat(partial(tags_in, options=options, places=placing(options)), options, site, topic)
+    read = partial(tags_in, options=options, places=placing(options))
+    return TagFormat(read, options, site, topic, time_field=options.time)
 
 
 def tags_in(message: Message, options: Options = _AS_IT_COMES, places: frozenset[str] = frozenset(LEVELS)) -> list[Tag]:

@@ -1,8 +1,9 @@
 """Frames, the entries of the log, and their bytes on disk.
 
-A frame is one Batch of one line, a Tick, a Control (what a person did), a Gap (what is known to be missing) or a Record
-(what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as `collector.spool.columns` packs
-it, anything else as msgpack, both after their CRC-32: a damaged frame is told by its checksum.
+A frame is one Batch of one line, a Tick, a control (what a person did, or a NewModel), a Gap (what is known to be
+missing) or a Record (what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as
+`collector.spool.columns` packs it, anything else as msgpack, both after their CRC-32: a damaged frame is told by its
+checksum.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ class Action(StrEnum):
 
 
 class Control(msgspec.Struct, frozen=True, tag=True):
-    """What a person did about an alert: who, when (`at_ns`, site clock) and why. `until_ns` ends a shelving."""
+    """What a person did about an alert: who, when (`at_ns`, site clock) and why. `until_ns` ends a shelving.
+
+    `verdict`: what the person says of the alert itself, "true" or "false"; "" says nothing.
+    """
 
     action: Action
     alert_id: str
@@ -53,12 +57,26 @@ class Control(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
     text: str = ""
     until_ns: int = 0
+    verdict: str = ""
 
     def __post_init__(self) -> None:
         if not self.who.strip():
             raise ValueError("an action needs a name: who does it")
         if self.action is Action.SHELVE and self.until_ns <= self.at_ns:
             raise ValueError("shelving needs an end in the future")
+
+
+class NewModel(msgspec.Struct, frozen=True, tag=True):
+    """From here on a rule judges a subject by the model kept under `model_id`; where training was `refused`, as before.
+
+    `at_ns`: when it was trained, by the site's clock.
+    """
+
+    rule: str
+    subject: str
+    model_id: str
+    at_ns: int
+    refused: str = ""
 
 
 Field = float | str | bool | int
@@ -78,7 +96,7 @@ class Record(msgspec.Struct, frozen=True, tag=True):
     detail: dict[str, Any] = {}
 
 
-_Said = Tick | Control | Record | Gap
+_Said = Tick | Control | NewModel | Record | Gap
 Body = Batch | _Said
 
 
@@ -109,6 +127,10 @@ def tick_frame(at_ns: int) -> Frame:
 
 def control_frame(shard: str, control: Control) -> Frame:
     return Frame(shard, FrameKind.CONTROL, control.at_ns, control)
+
+
+def new_model_frame(shard: str, news: NewModel) -> Frame:
+    return Frame(shard, FrameKind.CONTROL, news.at_ns, news)
 
 
 def record_frame(shard: str, record: Record) -> Frame:

@@ -7,15 +7,19 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from collector.spool.frames import Action
-from deploy.alerts import done, listed
+from deploy.alerts import SCORECARD, alerts_in, done, listed, scorecard_row
 from deploy.commands.console import Json, SitePath, SpoolOption, out, print_table, say, spool_of
 
 Who = Annotated[str, typer.Option("--who", help="Who does it.", default_factory=getpass.getuser)]
+Verdict = Annotated[str, typer.Option("--verdict", help="Was the alert right: true or false; the scorecard counts it.")]
 
-app = typer.Typer(help="Open alerts: list, acknowledge, shelve, comment.", no_args_is_help=True)
+app = typer.Typer(
+    help="Open alerts: list, acknowledge, shelve, comment; the scorecard of past ones.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -30,9 +34,11 @@ def alerts_list(site: SitePath, spool: SpoolOption = None, everything: bool = Fa
 
 
 @app.command("ack")
-def alerts_ack(site: SitePath, alert_id: str, who: Who, spool: SpoolOption = None, text: str = "") -> None:
+def alerts_ack(
+    site: SitePath, alert_id: str, who: Who, spool: SpoolOption = None, text: str = "", verdict: Verdict = ""
+) -> None:
     """Acknowledges an alert: you own it now."""
-    _act(site, spool, Action.ACK, alert_id, who, text)
+    _act(site, spool, Action.ACK, alert_id, who, text, verdict=verdict)
 
 
 @app.command("shelve")
@@ -50,13 +56,35 @@ def alerts_unshelve(site: SitePath, alert_id: str, who: Who, text: str = "", spo
 
 
 @app.command("comment")
-def alerts_comment(site: SitePath, alert_id: str, text: str, who: Who, spool: SpoolOption = None) -> None:
-    """Adds a comment to an alert."""
-    _act(site, spool, Action.COMMENT, alert_id, who, text)
+def alerts_comment(
+    site: SitePath, alert_id: str, text: str, who: Who, spool: SpoolOption = None, verdict: Verdict = ""
+) -> None:
+    """Adds a comment to an alert, and with --verdict whether it was right; an ended one takes both, too."""
+    _act(site, spool, Action.COMMENT, alert_id, who, text, verdict=verdict)
+
+
+@app.command("scorecard")
+def alerts_scorecard(site: SitePath, spool: SpoolOption = None, as_json: Json = False) -> None:
+    """Every rule's past alerts: how many were raised, acknowledged and said to be true or false, and how soon."""
+    from detectors.scorecard import scorecard
+
+    with spool_of(site, spool) as opened:
+        cards = scorecard(alerts_in(opened))
+    if as_json:
+        out.print_json(msgspec.json.encode(cards).decode())
+        return
+    print_table(SCORECARD, [dict(zip(SCORECARD, scorecard_row(card), strict=True)) for card in cards])
 
 
 def _act(
-    site: Path, spool: Path | None, action: Action, alert_id: str, who: str, text: str, minutes: float = 60.0
+    site: Path,
+    spool: Path | None,
+    action: Action,
+    alert_id: str,
+    who: str,
+    text: str,
+    minutes: float = 60.0,
+    verdict: str = "",
 ) -> None:
     with spool_of(site, spool) as opened:
-        say(done(opened, action, alert_id, who, text, minutes))
+        say(done(opened, action, alert_id, who, text, minutes, verdict))

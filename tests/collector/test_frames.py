@@ -16,11 +16,13 @@ from collector.spool.frames import (
     DamagedFrame,
     Field,
     FrameKind,
+    NewModel,
     Record,
     Tick,
     batch_frame,
     control_frame,
     gap_frames,
+    new_model_frame,
     pack,
     record_frame,
     tick_frame,
@@ -134,6 +136,12 @@ def test_a_frame_stands_at_its_latest_instant() -> None:
     assert batch_frame("rig/line", batch((1, 30, 1.0, 0, 1), (1, 20, 1.0, 0, 2))).at_ns == 30
     assert tick_frame(40)[:3] == (EVERY_SHARD, FrameKind.TICK, 40)
     assert control_frame("rig/line", ACK)[:3] == ("rig/line", FrameKind.CONTROL, 10)
+
+
+def test_the_news_of_a_model_is_a_control_frame_of_its_line() -> None:
+    news = NewModel("oddity", "rig/line/mill", "oddity|rig/line/mill|0a", 10, refused="too few rows")
+    assert new_model_frame("rig/line", news)[:3] == ("rig/line", FrameKind.CONTROL, 10)
+    assert unpack(FrameKind.CONTROL, pack(news)) == news
     assert record_frame("rig/line", RECORD)[:3] == ("rig/line", FrameKind.RECORD, 9)
 
 

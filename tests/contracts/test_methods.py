@@ -19,6 +19,8 @@ from collector.spool.ledger import Cause, Gap
 from detectors import methods
 from detectors.calendar import Calendar
 from detectors.detector import Context, Detector, Scores
+from detectors.models.taught import Taught
+from tests.detectors import lessons
 from tests.detectors.playback import play
 
 START_S, STEP_S, STEPS = 1_752_000_000, 5, 900
@@ -32,7 +34,10 @@ SERIES = {
     4: Series(PLACE, "state", "1", Kind.STATE, ("idle", "run")),
     5: Series(PLACE, "recipe"),
 }
-CONTEXT = Context(SERIES, Calendar(), "north/press")
+MODEL, MODEL_BYTES = lessons.kept()
+CONTEXT = Context(
+    SERIES, Calendar(), "north/press", lambda model_id: MODEL_BYTES if model_id == MODEL.model_id else b""
+)
 
 
 def line(steps: int = STEPS) -> Batch:
@@ -70,7 +75,10 @@ def method(request: pytest.FixtureRequest) -> ModuleType:
 
 
 def start(method: ModuleType) -> Detector:
+    """The method with its defaults; one that is taught has had its lesson."""
     detector: Detector = method.build(options_of(method), CONTEXT)
+    if isinstance(detector, Taught):
+        detector.swap(MODEL)
     return detector
 
 

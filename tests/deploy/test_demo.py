@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from collector.schema import SELF_LINE
-from deploy.demo import DemoError, DemoOptions, Progress, run_demo
+from deploy.backtest.run import BacktestOptions, run_backtest
+from deploy.demo import SITES, DemoError, DemoOptions, Progress, run_demo
 from deploy.jobs import Jobs
 from deploy.report import Report
 from deploy.shortages import RULE
@@ -43,6 +44,14 @@ def test_every_message_is_accounted_for(report: Report) -> None:
     assert report.published == 13_755
     assert report.stored + report.dead_lettered == report.published
     assert (report.dead_lettered, report.lost, report.duplicates_visible) == (0, 0, 0)
+
+
+def test_a_back_test_raises_the_same_alerts_as_the_run_itself(report: Report) -> None:
+    found = run_backtest(BacktestOptions(SITES / "teaching_factory" / "site.toml"), lambda count, total, at_ns: None)
+    said = [(alert.key, alert.raised_at, alert.cleared_at) for alert in of_the_plant(report).alerts]
+    assert [(one.alert.rpartition("@")[0], one.raised_at, one.cleared_at) for one in found.alerts] == said
+    assert found.shortages == report.shortages
+    assert found.outcomes.get("false", 0) == report.false_shortage_alerts
 
 
 def test_people_are_warned_before_a_dispenser_runs_empty(report: Report) -> None:

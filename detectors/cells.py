@@ -1,0 +1,201 @@
+"""PerCell: a Detector from a judge of whole cells, who sees what all sensors of a cell show at the same time.
+
+Event time is cut into slots of `every_s`. When a reading of a later slot comes, every cell that was heard in the slot
+gets one row, which stands at the slot's end: the last value of each series, NaN where that is older than `stale_s` or
+from before a gap. So a row depends only on readings that came before it, and not on how they were cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from collector.readings import NS_PER_S, Batch, Kind, Quality, Series
+from collector.spool.ledger import Gap
+from detectors.detector import NAN, Context, Evidence, Point, Scores, as_scores
+from detectors.missed import concerns
+
+M = TypeVar("M")
+FEATURE_KINDS = frozenset({Kind.GAUGE, Kind.STATE})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of one cell in order of time: `at_ns` int64[n], `values` float64[n, k]; `series` names the k columns.
+
+    A series that is new comes as a further column; the others keep their places.
+    """
+
+    series: tuple[int, ...]
+    at_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.at_ns)
+
+
+class Verdict(NamedTuple):
+    """What a judge says of one row, told about that series of the cell which shows it best."""
+
+    series: int
+    point: Point
+
+
+class Judge(Protocol[M]):
+    """Judges the rows of one cell. What it learns is in the memory, a msgspec type of bounded size."""
+
+    def start(self, cell: str) -> M: ...
+
+    def judge(self, memory: M, rows: Rows) -> list[Verdict]:
+        """Scores each row against what was known before it, then learns from it."""
+        ...
+
+    def explain(self, memory: M) -> Evidence:
+        """Why the last row scored as it did."""
+        ...
+
+
+class Cell(msgspec.Struct, Generic[M]):
+    """Of each series of a cell the instant and value last heard (NaN: no longer known); and the judge's memory."""
+
+    memory: M
+    series: list[int] = []
+    heard_ns: list[int] = []
+    values: list[float] = []
+
+    def column(self, series: int) -> int:
+        """The place of a series, a new one for a new series."""
+        if series not in self.series:
+            self.series.append(series)
+            self.heard_ns.append(0)
+            self.values.append(NAN)
+        return self.series.index(series)
+
+    def row(self, end_ns: int, stale_ns: int) -> list[float]:
+        known_ns = end_ns - stale_ns
+        return [v if at_ns > known_ns else NAN for v, at_ns in zip(self.values, self.heard_ns, strict=True)]
+
+
+class Kept(msgspec.Struct, Generic[M]):
+    """A snapshot: the slot that is open, the cells heard in it in that order, and all cells by path."""
+
+    slot: int = -1
+    heard: list[str] = []
+    cells: dict[str, Cell[M]] = {}
+
+
+class PerCell(Generic[M]):
+    """A Detector from a judge; `memory` is the type the judge keeps, `kinds` those of the series that make the rows."""
+
+    def __init__(
+        self,
+        judge: Judge[M],
+        memory: type[M],
+        context: Context,
+        *,
+        every_s: float,
+        stale_s: float,
+        kinds: frozenset[Kind] = FEATURE_KINDS,
+    ) -> None:
+        self._judge = judge
+        self._context = context
+        self._every_ns, self._stale_ns = int(every_s * NS_PER_S), int(stale_s * NS_PER_S)
+        self._kinds = kinds
+        self._kept: Kept[M] = Kept()
+        self._places: dict[int, tuple[str, Cell[M], int] | None] = {}  # of each series; None: of another kind
+        self._decoder = msgspec.msgpack.Decoder(Kept[memory])  # type: ignore[valid-type]
+
+    def score(self, batch: Batch) -> Scores:
+        rows: list[tuple[str, int, list[float]]] = []
+        kept, every_ns = self._kept, self._every_ns
+        heard = dict.fromkeys(kept.heard)
+        usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
+        columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
+        for series, at_ns, value in zip(*columns, strict=True):
+            place = self._places[series] if series in self._places else self._place(series)
+            if place is None or at_ns <= place[1].heard_ns[place[2]]:
+                continue
+            if at_ns // every_ns > kept.slot:
+                end_ns = (kept.slot + 1) * every_ns
+                rows += [(cell, end_ns, kept.cells[cell].row(end_ns, self._stale_ns)) for cell in heard]
+                heard = {}
+                kept.slot = at_ns // every_ns
+            name, cell, column = place
+            cell.heard_ns[column], cell.values[column] = at_ns, value
+            heard[name] = None
+        kept.heard = list(heard)
+        return self._judged(rows)
+
+    def tick(self, at_ns: int) -> Scores:
+        """Nothing: a cell that says nothing is silent, not odd."""
+        return as_scores([])
+
+    def miss(self, gap: Gap) -> None:
+        """What was heard last may no longer hold: it is unknown until it is heard again."""
+        for cell in self._kept.cells.values():
+            for column, series in enumerate(cell.series):
+                if gap.to_ns > cell.heard_ns[column] and concerns(gap, self._context.series[series]):
+                    cell.values[column] = NAN
+
+    def subject(self, series: Series) -> str:
+        return series.equipment.path
+
+    def explain(self, series: int, at_ns: int) -> Evidence:
+        return self._judge.explain(self.memory_of(self._context.series[series].equipment.path))
+
+    def memory_of(self, cell: str) -> M:
+        """The judge's memory of a cell, a new one for a new cell."""
+        return self._cell(cell).memory
+
+    @property
+    def memories(self) -> Mapping[str, M]:
+        return {name: cell.memory for name, cell in self._kept.cells.items()}
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self._kept)
+
+    def restore(self, state: bytes) -> None:
+        self._kept = self._decoder.decode(state)
+        self._places = {}
+
+    def _place(self, series: int) -> tuple[str, Cell[M], int] | None:
+        """Whose row a series is part of, and where; worked out once."""
+        known = self._context.series[series]
+        if known.kind not in self._kinds:
+            self._places[series] = None
+            return None
+        name = known.equipment.path
+        cell = self._cell(name)
+        self._places[series] = place = (name, cell, cell.column(series))
+        return place
+
+    def _cell(self, name: str) -> Cell[M]:
+        cell = self._kept.cells.get(name)
+        if cell is None:
+            cell = self._kept.cells[name] = Cell(self._judge.start(name))
+        return cell
+
+    def _judged(self, rows: list[tuple[str, int, list[float]]]) -> Scores:
+        """The verdicts on rows of several cells, in the order of the rows; each cell's are judged together."""
+        of_cell: dict[str, list[int]] = {}
+        for i, (name, _, _) in enumerate(rows):
+            of_cell.setdefault(name, []).append(i)
+        said: list[tuple[int, int, Point]] = [(0, 0, Point())] * len(rows)
+        for name, places in of_cell.items():
+            cell = self._kept.cells[name]
+            verdicts = self._judge.judge(cell.memory, _gathered(cell, [rows[i] for i in places]))
+            for i, (series, point) in zip(places, verdicts, strict=True):
+                said[i] = (series, rows[i][1], point)
+        return as_scores(said)
+
+
+def _gathered(cell: Cell[M], rows: list[tuple[str, int, list[float]]]) -> Rows:
+    """A cell's rows as columns; those from before a series was known are NaN there."""
+    k = len(cell.series)
+    values = np.array([row if len(row) == k else row + [NAN] * (k - len(row)) for _, _, row in rows], np.float64)
+    return Rows(tuple(cell.series), np.array([at_ns for _, at_ns, _ in rows], np.int64), values.reshape(len(rows), k))

@@ -1,0 +1,1 @@
+"""Methods over tables instead of lines: what `andon score` runs."""

@@ -1,0 +1,132 @@
+"""A method over a table: anybody's rows through the real contract, one verdict a row.
+
+Input: a `Table`, rows in order of time. Output: `Verdicts`, as long as the table. The method sees what a line would
+give it: readings, then a tick at their instant, and ticks through every pause. A method that says nothing at ticks is
+given many rows at once, which the contract says changes nothing. What a tick says between two rows stands at the later
+one; what is said of a slot of time stands at the last row in it, and holds until the next is judged. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from collector.readings import Equipment, Kind, Series
+from detectors.calendar import Calendar
+from detectors.detector import Context, Detector
+from detectors.models.taught import Taught
+from detectors.offline.lesson import Models, teach
+from detectors.offline.table import ROWS_AT_ONCE, Batches, Table, guesses
+from detectors.offline.verdicts import Said, Verdicts
+
+Build = Callable[[Context], Detector]
+Heard = Callable[[int, int], None]  # (rows done, at_ns)
+
+_PAUSE_STEPS = 3.0  # a pause of more usual steps is lived through tick by tick
+_TICKS_IN_PAUSE = 32  # at most: of a long one they lie evenly
+
+
+def judged(
+    table: Table,
+    build: Build,
+    kinds: Mapping[str, Kind] | None = None,
+    *,
+    taught_rows: int = 0,
+    slot_ns: int = 0,
+    with_series: bool = True,
+    heard: Heard = lambda rows, at_ns: None,
+) -> Verdicts:
+    """The verdicts of a method that starts afresh. Columns are gauges but for those in `kinds`.
+
+    A method that has nothing to say of these is asked again with what looks like counters, then like stocks.
+    The first `taught_rows` only teach; a method whose models are trained apart takes a quarter where none are given.
+    `slot_ns`: a method of cells that judges slots so long puts its verdict at a slot's end; 0 for all others.
+    """
+    given = kinds or {}
+    for guess in guesses(table, given):
+        context = _context(table, guess)
+        first = build(context)
+        is_of_cell = _judges_cells(first, context)
+        taught = taught_rows or (max(len(table) // 4, 1) if isinstance(first, Taught) else 0)
+        has_slots = slot_ns > 0 and (is_of_cell or len(table.names) == 1)
+        try:
+            said = Said(table, guess, with_series=with_series, has_slots=has_slots)
+            detector, lesson = _started(table, build, context, taught)
+            _play(table, detector, said, heard, may_speak_at_ticks=False)
+        except _SpeaksAtTicks:
+            said = Said(table, guess, with_series=with_series, has_slots=has_slots)
+            detector, lesson = _started(table, build, context, taught)
+            _play(table, detector, said, heard, may_speak_at_ticks=True)
+        if said.anything:
+            break
+    return said.verdicts(is_of_cell, taught, lesson)
+
+
+def _started(table: Table, build: Build, context: Context, taught_rows: int) -> tuple[Detector, str]:
+    """A fresh method, with its model where it goes by one, and what was wrong with its lesson."""
+    models = Models()
+    detector = build(replace(context, models=models))
+    if not isinstance(detector, Taught):
+        return detector, ""
+    subject = detector.subject(context.series[0])
+    rows = slice(0, taught_rows)
+    return detector, teach(detector, subject, context.series, table.at_ns[rows], table.value[rows], models)
+
+
+class _SpeaksAtTicks(Exception):
+    """The method judges the passing of time: it wants a tick at every row."""
+
+
+def _play(table: Table, detector: Detector, said: Said, heard: Heard, *, may_speak_at_ticks: bool) -> None:
+    batches = Batches(table)
+    for start, end, ticks in _stretches(table, 1 if may_speak_at_ticks else ROWS_AT_ONCE):
+        batch = batches.between(start, end)
+        if len(batch):
+            said.hear(detector.score(batch))
+        for at_ns in ticks:
+            scores = detector.tick(at_ns)
+            if len(scores) and not may_speak_at_ticks:
+                raise _SpeaksAtTicks
+            said.hear(scores)
+        if end % ROWS_AT_ONCE == 0 or end == len(table):
+            said.settle()
+            heard(end, int(table.at_ns[end - 1]))
+
+
+def _stretches(table: Table, rows: int) -> Iterator[tuple[int, int, Sequence[int]]]:
+    """(first row, past the last, the ticks after it): cut every so many rows and before every pause."""
+    step_ns = table.step_ns
+    pauses = (np.flatnonzero(np.diff(table.at_ns) > _PAUSE_STEPS * step_ns) + 1).tolist()
+    cuts = sorted({*range(rows, len(table), rows), *pauses, len(table)})
+    start = 0
+    after_pause = set(pauses)
+    for end in cuts:
+        last_ns = int(table.at_ns[end - 1])
+        ticks = [last_ns]
+        if end in after_pause:
+            next_ns = int(table.at_ns[end])
+            spacing_ns = max(step_ns, (next_ns - last_ns) // _TICKS_IN_PAUSE, 1)
+            ticks += range(last_ns + spacing_ns, next_ns, spacing_ns)
+        yield start, end, ticks
+        start = end
+
+
+def _context(table: Table, kinds: Sequence[Kind]) -> Context:
+    place = Equipment("table", "table", line="line", cell="cell")
+    series = {
+        i: Series(place, f"{_plain(name)}_{i}", kind=kind)
+        for i, (name, kind) in enumerate(zip(table.names, kinds, strict=True))
+    }
+    return Context(series, Calendar(), place.shard)
+
+
+def _plain(name: str) -> str:
+    """A column's name without what names of series may not hold."""
+    return "".join(one if one.isalnum() else "_" for one in name)
+
+
+def _judges_cells(detector: Detector, context: Context) -> bool:
+    """Whether one subject stands for several columns."""
+    return len(context.series) > 1 and len({detector.subject(one) for one in context.series.values()}) == 1
