@@ -109,12 +109,15 @@ class Connection:
             self.failure = error
             self._arrivals.rouse()
             raise
+        finally:
+            self._link.end()
 
     def _serve(self) -> float:
         """Connects and serves until the connection ends; for how long it was up, in s."""
         self._session.begins()
         try:
-            self._link = self._new_link()
+            before, self._link = self._link, self._new_link()
+            before.end()
             self._link.connect()
         except (OSError, UnicodeError, ConfigError) as error:
             self._session.unreachable(str(error))

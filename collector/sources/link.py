@@ -103,6 +103,10 @@ class Link:
         self._voice.say(sayings)
         self._wake()
 
+    def end(self) -> None:
+        """Nothing is published through this connection any more, whoever still knows it."""
+        self._voice.end()
+
     def turn(self, woken: socket.socket) -> None:
         """Waits for something to do, and does it; a byte on `woken` ends the wait."""
         is_full = self._arrivals.is_full

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 import paho.mqtt.client as paho
 
@@ -29,7 +30,7 @@ class Voice:
         self._connected_ns = connected_ns
         self._counters = counters
         self._waiting: deque[Saying] = deque()
-        self._is_in = False
+        self._is_in = self._has_ended = False
 
     def leave_will(self, client: paho.Client) -> None:
         """Tells a client that is not connected yet what the broker shall say when it is cut off."""
@@ -57,6 +58,8 @@ class Voice:
         room = max(0, _MOST - len(self._waiting))
         self._waiting.extend(sayings[:room])
         self._drop(len(sayings) - room)
+        if self._has_ended:
+            self._drop_waiting()
 
     def speak(self, client: paho.Client, *, is_up: bool) -> None:
         """Says what waits. Of our own presence each connection tells its own time, whoever asks for it."""
@@ -69,6 +72,11 @@ class Voice:
             else:
                 self._publish(client, saying)
 
+    def end(self) -> None:
+        """Nothing is said any more: what waits, and what still comes from others, is counted as unsaid."""
+        self._has_ended = True
+        self._drop_waiting()
+
     def take_leave(self, client: paho.Client, now_ns: int) -> None:
         """Says that we go, before a clean end."""
         if self._presence:
@@ -80,6 +88,13 @@ class Voice:
     def _publish(self, client: paho.Client, saying: Saying) -> None:
         client.publish(saying.topic, saying.payload, saying.qos, saying.retain)
         self._counters.add("messages_said")
+
+    def _drop_waiting(self) -> None:
+        """Each of them once, though two threads may be at it."""
+        with suppress(IndexError):
+            while True:
+                self._waiting.popleft()
+                self._drop(1)
 
     def _drop(self, count: int) -> None:
         if count > 0:

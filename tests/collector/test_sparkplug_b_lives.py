@@ -197,6 +197,7 @@ def test_history_moves_no_live_value() -> None:
     heard = Heard(new_format())
     past = Metric(5.0, "m", None, ns(-3600) // 1_000_000, Datatype.DOUBLE, is_historical=True)
     heard.hear([Message("spBv1.0/g/DDATA/n/d", encode(Payload(ns(0) // 1_000_000, 1, (past,))), ns(0))])
+    heard.wait(ns(3))
     (reading,) = heard.readings
     assert reading.quality == Quality.GOOD | Quality.HISTORICAL
 

@@ -192,7 +192,17 @@ def test_what_cannot_be_said_is_counted(tmp_path: Path) -> None:
     source = MqttSource(broker, ["spBv1.0/#"], tmp_path, WallClock(), counters)
     source.publish([Saying("spBv1.0/g/NCMD/n", b"")] * 1_500)
     source.close()
-    assert counters.counts["messages_unsaid"] == 500
+    source.publish([Saying("spBv1.0/g/NCMD/n", b"")])  # to a connection that has ended
+    assert counters.counts["messages_unsaid"] == 1_501
+
+
+def test_what_was_said_to_a_connection_that_another_follows_is_counted(tmp_path: Path) -> None:
+    counters = Counters()
+    source = MqttSource(BrokerSettings(port=1, client_id="host"), ["spBv1.0/#"], tmp_path, WallClock(), counters)
+    source.publish([Saying("spBv1.0/g/NCMD/n", b"")])
+    until(lambda: counters.counts.get("messages_unsaid") == 1, "it is neither said nor counted")
+    source.close()
+    assert counters.counts["messages_unsaid"] == 1
 
 
 def test_what_no_broker_is_asked_for_is_counted_as_unsaid(tmp_path: Path) -> None:

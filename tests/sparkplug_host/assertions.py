@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Assertion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `section` is the specification's anchor, `says` our own words; `check` is a function of `checks/`, by module and
     name, with its word; `fails` alters a recording so that it is violated; `note` says what the check does not show;
-    `not_checked` why it is not judged on Andon.
+    `not_checked` why it is not judged on Andon. What `binds` another than a host no recording of ours can show.
     """
 
     id: str
@@ -33,6 +33,7 @@ class Assertion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fails: Edit
     note: str = ""
     not_checked: str = ""
+    binds: Literal["host", "edge node"] = "host"
 
     @property
     def judge(self) -> Callable[[Transcript], Verdict]:
@@ -43,7 +44,7 @@ class Assertion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Outcome(NamedTuple):
-    """By recording; `spoilt` is of the altered one."""
+    """By recording, `ours` being those that can show our collector keeping it; `spoilt` is of the altered one."""
 
     assertion: Assertion
     ours: Mapping[str, Verdict]
@@ -74,7 +75,8 @@ def assertions() -> list[Assertion]:
 
 def outcome(assertion: Assertion, recordings: Mapping[str, Transcript]) -> Outcome:
     judge = assertion.judge
-    ours = {name: judge(wire) for name, wire in recordings.items() if name != SCRIPTED}
+    own = {name: wire for name, wire in recordings.items() if name != SCRIPTED and assertion.binds == "host"}
+    ours = {name: judge(wire) for name, wire in own.items()}
     altered = spoilt(recordings[assertion.fails.of], assertion.fails)
     return Outcome(assertion, ours, judge(recordings[SCRIPTED]), judge(altered))
 

@@ -16,12 +16,13 @@ from collector.config import Site
 from collector.formats.format import BadPayload, Decoded, Due
 from collector.formats.sparkplug_b import payload as wire
 from collector.formats.sparkplug_b.columns import FastColumns
+from collector.formats.sparkplug_b.edge_node import Known
 from collector.formats.sparkplug_b.host import HostState
 from collector.formats.sparkplug_b.mapping import Mapping as MetricMapping
 from collector.formats.sparkplug_b.mapping import Options
 from collector.formats.sparkplug_b.protocol import DEATHS, MessageType, Spoken, spoken
 from collector.formats.sparkplug_b.rebirth import Rebirths
-from collector.formats.sparkplug_b.session import Session
+from collector.formats.sparkplug_b.session import Ended, Session
 from collector.intake import Columns
 from collector.readings import Equipment, Reading, Readings
 from collector.sources.source import Message, Saying
@@ -91,7 +92,8 @@ class SparkplugB:
             raise BadPayload(f"topic {message.topic}: {bad}") from bad
         self._take(turns, message, payload)
         readings, messages = self._handed_over()
-        return Decoded(readings, self._gaps(), messages=messages)
+        is_waiting = not turns and said.kind is not MessageType.NDEATH
+        return Decoded(readings, self._gaps(), messages=messages, is_waiting=is_waiting)
 
     def decode_whole(self, messages: Sequence[Message], columns: Columns) -> Iterator[Message]:
         """The fast way for data in its turn; yields each other message."""
@@ -161,14 +163,23 @@ class SparkplugB:
         payload = payload or _payload(said, message)
         if kind is MessageType.NBIRTH:
             self._rebirths.was_born(address.node)
-        ended = self._session.heed(kind, address, payload, message.received_ns)
+        try:
+            ended, known = self._understood(said, payload, message.received_ns)
+        except BadPayload:
+            self._rebirths.was_in_vain(address.node)
+            raise
         stale = [reading for one in ended for reading in self._mapping.stale(*one)]
         if kind in DEATHS:
             self._owed_of += len(ended)
             return stale
         self._skipped += sum(metric.value is None and not metric.is_null for metric in payload.metrics)
-        known = self._session.resolve(address, payload.metrics)
         return self._mapping.readings(address, payload, known, message.received_ns)
+
+    def _understood(self, said: Spoken, payload: wire.Payload, received_ns: int) -> tuple[list[Ended], list[Known]]:
+        """Whose metrics became stale with a message, and what its metrics go by; a death's go by nothing."""
+        kind, address, _ = said
+        ended = self._session.heed(kind, address, payload, received_ns)
+        return ended, [] if kind in DEATHS else self._session.resolve(address, payload.metrics)
 
     def _handed_over(self) -> tuple[Readings, int]:
         """What is owed, and of how many messages."""

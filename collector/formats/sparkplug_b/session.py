@@ -56,7 +56,7 @@ class Session:
         self._memory = SessionMemory()
 
     def turns(self, spoken: Spoken, payload: Payload, message: Message) -> list[Message]:
-        """The messages whose turn it is now, in order; books the gaps that shows. A birth never waits.
+        """The messages whose turn it is now, in order; books the gaps that shows. A node's birth never waits.
 
         Raises BadPayload, and changes nothing, on a sequence number that cannot be.
         """
@@ -70,9 +70,8 @@ class Session:
         elif kind is MessageType.NBIRTH:
             turns = self._turns_of_birth(node, payload, message)
         else:
-            if not node.life.is_born:
-                self._on_unknown(node)
             turns = self._window.turns(node, payload, message)
+            self._ask_after(turns, node)
         self._changed(node)
         return turns
 
@@ -84,6 +83,7 @@ class Session:
             ready = self._window.flushed(node) if was_set_back else self._window.expired(node, now_ns)
             if ready:
                 turns += ready
+                self._ask_after(ready, node)
                 self._changed(node)
         return turns
 
@@ -145,6 +145,11 @@ class Session:
                 raise BadPayload(f"edge node {name} is one more than the {MOST_NODES:,} followed: read fewer groups")
             node = self.nodes[name] = EdgeNode(name, spoken.version.seq_numbers)
         return node
+
+    def _ask_after(self, turns: Sequence[Message], node: EdgeNode) -> None:
+        """A birth is wanted once messages of an edge node without one have waited for it in vain."""
+        if turns and not node.life.is_born:
+            self._on_unknown(node)
 
     def _changed(self, node: EdgeNode) -> None:
         self._memory.lives_of(node)

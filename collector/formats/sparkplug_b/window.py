@@ -35,20 +35,19 @@ class Window:
         """The messages whose turn it is now, this one among them unless it must wait.
 
         The same number with the same timestamp is the same message come again; one received before the last is a dead
-        letter replayed, or our clock was set back; one that was missed comes late: none of them is counted.
+        letter replayed, or our clock was set back; one that was missed comes late: none of them is counted. Where no
+        number is due (nothing heard yet, or dead since) a message waits as well: its birth may be on the way.
         """
         before = self.expired(node, message.received_ns)
-        seq, life = self._number(node, payload), node.life
+        seq = self._number(node, payload)
         if seq is None:
             return [*before, message]
-        if life.due is None:  # the first ever: those on their way behind it are late, not missing
-            life.first, life.missed = seq, []
-        elif seq != life.due:
+        if seq != node.life.due:
             if self._is_uncounted(node, seq, payload, message):
                 return [*before, message]
             if self._wait_ns:
                 return [*before, *self._held(node, seq, payload, message)]
-            self._on_missing(node, seq, message.received_ns)
+            self._skip_to(node, seq, message.received_ns)
         self._count(node, seq, payload.timestamp_ms, message.received_ns)
         return [*before, message, *self.released(node)]
 
@@ -73,7 +72,8 @@ class Window:
             held = next((one for one in node.held if one.seq == node.life.due), None)
             if held is None:
                 break
-            turns.append(self._taken(node, held))
+            self._count(node, held.seq, held.stamp_ms, held.received_ns)
+            turns.append(self._let_go(node, held))
         return turns
 
     def take_up(self, held: Iterable[Held]) -> None:
@@ -81,15 +81,25 @@ class Window:
         self._bytes = sum(len(one.payload) for one in held)
 
     def _skipped_to_next(self, node: EdgeNode) -> list[Message]:
-        due = node.life.due or 0
-        held = min(node.held, key=lambda one: (one.seq - due) % node.seq_numbers)
-        self._on_missing(node, held.seq, held.received_ns)
-        return [self._taken(node, held), *self.released(node)]
+        held = _next_of(node)
+        if _is_late(node, held.seq):  # newer than what was heard, so a birth might have claimed it; none came
+            self._come_late(node, held.seq, held.received_ns)
+            return [self._let_go(node, held)]
+        self._skip_to(node, held.seq, held.received_ns)
+        self._count(node, held.seq, held.stamp_ms, held.received_ns)
+        return [self._let_go(node, held), *self.released(node)]
 
-    def _taken(self, node: EdgeNode, held: Held) -> Message:
+    def _skip_to(self, node: EdgeNode, seq: int, received_ns: int) -> None:
+        """Books what is left out; before the first message nothing is: what is behind it on its way is only late."""
+        life = node.life
+        if life.due is None:
+            life.first, life.missed = seq, []
+        else:
+            self._on_missing(node, seq, received_ns)
+
+    def _let_go(self, node: EdgeNode, held: Held) -> Message:
         node.held.remove(held)
         self._bytes -= len(held.payload)
-        self._count(node, held.seq, held.stamp_ms, held.received_ns)
         return Message(held.topic, held.payload, held.received_ns)
 
     def _held(self, node: EdgeNode, seq: int, payload: Payload, message: Message) -> list[Message]:
@@ -107,19 +117,21 @@ class Window:
         return turns
 
     def _is_uncounted(self, node: EdgeNode, seq: int, payload: Payload, message: Message) -> bool:
-        life, width = node.life, node.seq_numbers
-        due = life.due or 0
-        if (seq + 1) % width == due and payload.timestamp_ms == life.last_stamp_ms:
+        life, stamp_ms = node.life, payload.timestamp_ms
+        if (seq + 1) % node.seq_numbers == life.due and stamp_ms == life.last_stamp_ms:
             return True
         if message.received_ns < life.last_received_ns:
             return True
-        if (due - seq) % width > width // 2:
+        may_be_of_next_birth = stamp_ms is not None and stamp_ms > (life.last_stamp_ms or 0)
+        if (self._wait_ns and may_be_of_next_birth) or not _is_late(node, seq):
             return False
-        if seq in life.missed:
-            life.missed.remove(seq)
-            self._on_late(node, seq, message.received_ns)
-            return True
-        return life.first is not None and 0 < (life.first - seq) % width <= width // 2
+        self._come_late(node, seq, message.received_ns)
+        return True
+
+    def _come_late(self, node: EdgeNode, seq: int, received_ns: int) -> None:
+        if seq in node.life.missed:
+            node.life.missed.remove(seq)
+            self._on_late(node, seq, received_ns)
 
     def _count(self, node: EdgeNode, seq: int, stamp_ms: int | None, received_ns: int) -> None:
         life = node.life
@@ -135,3 +147,22 @@ class Window:
             return payload.seq
         is_late = due <= width // 2 and 0 in node.life.missed
         return 0 if -due % width < _SOON or is_late else None
+
+
+def _next_of(node: EdgeNode) -> Held:
+    """Of those that wait, the one to go on with: one that is late, else that of the number nearest to the due one, else
+    the one sent first by its own word."""
+    due, longest = node.life.due, node.held[0]
+    if due is None:
+        return min(node.held, key=lambda one: (one.stamp_ms or 0, one.seq))
+    if _is_late(node, longest.seq):
+        return longest
+    return min(node.held, key=lambda one: (one.seq - due) % node.seq_numbers)
+
+
+def _is_late(node: EdgeNode, seq: int) -> bool:
+    """Whether the number is one that was booked as missing, or one of before the first ever heard."""
+    life, width = node.life, node.seq_numbers
+    if life.due is None or (life.due - seq) % width > width // 2:
+        return False
+    return seq in life.missed or (life.first is not None and 0 < (life.first - seq) % width <= width // 2)

@@ -64,7 +64,7 @@ def commands(wire: Transcript) -> list[Command]:
 
 def goes_by_its_verb(wire: Transcript, verb: str) -> Verdict:
     """What is for an edge node goes by NCMD, what is for a device by DCMD; each is judged by whom it is for."""
-    wanted = [one for one in commands(wire) if verb == DCMD or not _is_for_device(wire, one)]
+    wanted = [one for one in commands(wire) if _is_for_device(wire, one) == (verb == DCMD)]
 
     def fault(command: Command) -> str:
         own = DCMD if _is_for_device(wire, command) else NCMD
@@ -75,7 +75,7 @@ def goes_by_its_verb(wire: Transcript, verb: str) -> Verdict:
 
 def topic_names_whom_it_is_for(wire: Transcript, verb: str) -> Verdict:
     """The namespace, the group, the verb, an edge node that is known and, with DCMD and only there, its device."""
-    wanted = [one for one in commands(wire) if verb in (one.verb, DCMD)]
+    wanted = [one for one in commands(wire) if one.verb == verb]
 
     def fault(command: Command) -> str:
         size = 5 if command.verb == DCMD else 4
