@@ -14,7 +14,7 @@ import msgspec
 
 from collector import formats
 from collector.clocks.clock import Clock
-from collector.clocks.watch import ClockWatch, watch_for
+from collector.clocks.watch import ClockWatch, as_history, watch_for
 from collector.config import ClockSettings, ConfigError, Document, Site, Subscription
 from collector.folder import find
 from collector.formats.format import (
@@ -25,13 +25,15 @@ from collector.formats.format import (
     KnowsPlaces,
     ReadsWhole,
     RemembersInParts,
+    SpeaksForCollectors,
 )
-from collector.formats.limits import LONGEST_TOPIC, SHORT_BYTES, Limits, check_topic, short_reason
+from collector.formats.limits import SHORT_BYTES, Limits, check_topic, short_reason
 from collector.intake import Columns, Intake, Lot, Signalled
 from collector.inventory.signals import Signal
 from collector.inventory.timing import judged_in_time
 from collector.memory import Memory
-from collector.readings import Equipment
+from collector.readings import Equipment, Series
+from collector.schema import OWN_LINES
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
 from collector.topics import TopicTemplate
@@ -40,6 +42,7 @@ from collector.unread import Unread
 log = logging.getLogger(__name__)
 
 _PART = "\n"  # between a subscription's name and that of a part of its memory
+MOST_SERIES = 100_000  # known to be of no line of Andon's own; past that all are looked at anew
 MOST_TOPICS = 100_000  # whose formats are kept ready; past that all are looked up anew
 
 
@@ -60,13 +63,21 @@ class Decoder:
         self._limits = limits or Limits()
         self.clocks = clocks or watch_for(clock, ClockSettings().offset_limit_s)
         self._known: dict[str, Format] = {}
+        self._senders: set[Series] = set()  # series that senders may fill
         self._unread = Unread(self._place_of)
         self.filters = list(dict.fromkeys(template.filter for template, _ in routes))
 
-    def decode(self, messages: Sequence[Message], *, is_settled: bool = True, now_ns: int | None = None) -> Intake:
+    def decode(
+        self,
+        messages: Sequence[Message],
+        *,
+        is_settled: bool = True,
+        is_history: bool = False,
+        now_ns: int | None = None,
+    ) -> Intake:
         """What a delivery came to, and what was due without a message by `now_ns` (None: no time passes).
 
-        `is_settled` as the delivery says.
+        `is_settled` and `is_history` as the delivery says.
         """
         intake, columns = Intake(len(messages)), Columns()
         for form, own in self._by_format(messages, intake):
@@ -79,12 +90,16 @@ class Decoder:
         intake.gaps += self._unread.gaps(messages, intake.dead)
         intake.lots = columns.lots()
         for lot in intake.lots:
+            lot.batch = as_history(lot.batch) if is_history else lot.batch
             self._judge_times(lot, intake, is_settled)
         return intake
 
     def reads(self, topic: str) -> bool:
-        """Whether a [[subscribe]] matches a topic."""
-        return self._format_of(topic) is not None
+        """Whether a [[subscribe]] matches a topic, and may."""
+        try:
+            return self._format_of(topic) is not None
+        except BadPayload:
+            return False
 
     def snapshot(self) -> Memory:
         """What must survive a restart, by name: a part where a format remembers in parts, else its whole."""
@@ -145,6 +160,8 @@ class Decoder:
         check_topic(topic)
         for pattern, form in self._routes:
             if pattern.fullmatch(topic):
+                if isinstance(form, KnowsPlaces) and not isinstance(form, SpeaksForCollectors):
+                    _check_line(topic, form.place(topic))
                 if len(self._known) >= MOST_TOPICS:
                     self._known.clear()
                 self._known[topic] = form
@@ -152,7 +169,10 @@ class Decoder:
         return None
 
     def _place_of(self, topic: str) -> Equipment | None:
-        form = self._format_of(topic) if len(topic) <= LONGEST_TOPIC else None
+        try:
+            form = self._format_of(topic)
+        except BadPayload:
+            return None
         return form.place(topic) if isinstance(form, KnowsPlaces) else None
 
     def _decode_one(self, form: Format, message: Message, columns: Columns, intake: Intake) -> None:
@@ -160,12 +180,29 @@ class Decoder:
         try:
             decoded = form.decode(message)
             self._limits.check_decoded(message, decoded)
+            if not self._senders.issuperset(decoded.readings.series):
+                self._admit(form, message.topic, decoded.readings.series)
         except BadPayload as bad:
             intake.dead.append(_letter(message, str(bad)))
+            return
+        if decoded.left_out:
+            intake.left_out.update((message.topic, name) for name in decoded.left_out)
+        if not (decoded.readings.series or decoded.gaps or decoded.signals or decoded.is_waiting):
+            intake.silent += 1
             return
         columns.add(decoded.readings, message.received_ns)
         intake.gaps.extend(decoded.gaps)
         self._take_signals(decoded.signals, message, intake)
+
+    def _admit(self, form: Format, topic: str, series: Sequence[Series]) -> None:
+        """Takes up series that were not seen before. Raises BadPayload where they are of a line of Andon's own."""
+        if isinstance(form, SpeaksForCollectors):
+            return
+        for one in series:
+            _check_line(topic, one.equipment)
+        if len(self._senders) >= MOST_SERIES:
+            self._senders.clear()
+        self._senders.update(series)
 
     def _take_signals(self, signals: Sequence[Signal], message: Message, intake: Intake) -> None:
         """Of stocks and orders, a time that cannot be yet becomes that of the receipt; the others move the clock."""
@@ -186,6 +223,15 @@ class Decoder:
         intake.gaps.extend(judged.gaps)
         if judged.latest_ns is not None:
             self._clock.saw(judged.latest_ns)
+
+
+def _check_line(topic: str, place: Equipment | None) -> None:
+    """Raises BadPayload for a place on a line that Andon fills itself."""
+    if place is not None and place.line in OWN_LINES:
+        raise BadPayload(
+            f"topic {topic}: `{place.line}` is Andon's own line, which no sender may fill: "
+            "map the topic to another line in site.toml"
+        )
 
 
 def _letter(message: Message, reason: str) -> DeadLetter:

@@ -6,6 +6,7 @@ line once, so that nothing but the formats loops over single readings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -61,7 +62,8 @@ class Intake:
     want to say, once that is on disk.
 
     `signals` are booked when it is stored (`collector.inventory.booking`), which adds to all the others. `memories`:
-    what the source has to remember from then on, by name.
+    what the source has to remember from then on, by name. `silent`: how many of the messages were read and gave none of
+    all this. `left_out`: how many values nobody described that are no numbers, by topic and name.
     """
 
     messages: int = 0
@@ -72,6 +74,8 @@ class Intake:
     signals: list[Signalled] = field(default_factory=list)
     records: list[Said] = field(default_factory=list)
     memories: dict[str, bytes] = field(default_factory=dict)
+    silent: int = 0
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def holds_anything(self) -> bool:

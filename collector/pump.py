@@ -45,7 +45,12 @@ def ingest(source: Source, decoder: Decoder, appender: Appender, stop: Event) ->
     while not stop.is_set():
         settled_ns = appender.clock.settled_ns()
         delivery = source.receive(GROUP_MESSAGES, GROUP_WAIT_S)
-        intake = decoder.decode(delivery.messages, is_settled=delivery.is_settled, now_ns=appender.clock.now_ns())
+        intake = decoder.decode(
+            delivery.messages,
+            is_settled=delivery.is_settled,
+            is_history=delivery.is_history,
+            now_ns=appender.clock.now_ns(),
+        )
         intake.gaps.extend(delivery.gaps)
         intake.take_refused(delivery.dead)
         intake.memories.update(delivery.memories)
@@ -165,6 +170,9 @@ class Appender:
         flagged = sum(gap.missing for gap in intake.gaps if gap.cause is Cause.CLOCK)
         if flagged:
             self._counters.add("readings_clock", flagged)
+        for name, amount in (("messages_silent", intake.silent), ("values_left_out", intake.left_out.total())):
+            if amount:
+                self._counters.add(name, amount)
 
     def _write(self, intake: Intake, memory: Memory, tick_ns: int) -> Intake:
         """What is durable now. Makes room as long as anything may go; raises SpoolFull when nothing may."""

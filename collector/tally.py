@@ -26,12 +26,16 @@ _AT_ONCE = 200
 
 
 class Taken(msgspec.Struct, kw_only=True):
-    """What was taken in: messages (a redelivered one counts again), how many of them as dead letters, and readings."""
+    """What was taken in: messages (a redelivered one counts again), how many of them as dead letters, and readings.
+
+    `silent`: how many of the messages were read and said nothing: no reading, gap or signal.
+    """
 
     messages: int = 0
     dead_lettered: int = 0
     readings: int = 0
     replayed_messages: int = 0  # dead letters that were read after all; their readings count in `readings`
+    silent: int = 0
 
 
 class Passed(msgspec.Struct, kw_only=True):
@@ -69,6 +73,7 @@ def count_taken(spool: Spool, intake: Intake) -> None:
         sum_.messages += intake.messages
         sum_.dead_lettered += len(intake.dead)
         sum_.readings += readings
+        sum_.silent += intake.silent
         _keep(spool, "tally", sum_)
 
 

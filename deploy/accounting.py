@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from collector.decoder import Decoder
-from collector.readings import Batch, BatchBuilder, Reading, Series
+from collector.readings import Batch, BatchBuilder, Quality, Reading, Series
 from collector.rows import rows
 from collector.sources.recording import Published
 from collector.sources.source import Message
@@ -47,6 +47,7 @@ class StoreCopy:
     def __init__(self) -> None:
         self._fields: dict[tuple[bytes, int], bytes] = {}
         self._without_row: set[tuple[Series, int, str]] = set()
+        self._ended: set[Series] = set()  # a death is dated by its receipt, which a second reading does not know
 
     @classmethod
     def of(cls, spool: Spool) -> StoreCopy:
@@ -65,6 +66,7 @@ class StoreCopy:
             batch = frame.body
             columns = zip(batch.series.tolist(), batch.at_ns.tolist(), batch.value.tolist(), strict=True)
             self._without_row.update((series[id_], at_ns, repr(value)) for id_, at_ns, value in columns)
+            self._ended.update(series[id_] for id_ in batch.series[batch.quality == Quality.STALE].tolist())
 
     def shows(self, point: Point) -> bool:
         """Whether the point is there with these very values, not overwritten by others."""
@@ -72,6 +74,8 @@ class StoreCopy:
 
     def keeps(self, reading: Reading) -> bool:
         """Whether a reading that makes no row is in the spool."""
+        if reading.quality == Quality.STALE:
+            return reading.series in self._ended
         return (reading.series, reading.at_ns, repr(reading.value)) in self._without_row
 
     def points(self) -> Iterable[Point]:

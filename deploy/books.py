@@ -3,7 +3,8 @@
 Input: a spool, its tally (`collector.tally`), its log, dead letters and ledger. Output: `Books`. Two balances
 hold, whatever was killed meanwhile:
 
-- messages received = messages read + dead letters (kept, replayed, or dropped from a full spool)
+- messages received = messages read (that said something, that said nothing) + dead letters (kept, replayed, or dropped
+  from a full spool)
 - for each store, readings due = handed on + waiting + dropped unread + damaged
 
 What was dropped is counted for each store in the very transaction that dropped it, and is in the ledger besides. What
@@ -46,11 +47,13 @@ class StoreBook(msgspec.Struct, frozen=True, kw_only=True):
 class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Messages received and what they came to, readings and where they are, and what is known to be missing.
 
+    `messages_silent`: those of the read that gave no reading, gap or signal (counted since the tally knows them).
     `dead_rows_dropped`: rows that stores refused and whose letters a full spool dropped; no messages.
     """
 
     messages_received: int
     messages_read: int
+    messages_silent: int
     dead_lettered: int
     dead_kept: int
     dead_replayed: int
@@ -77,6 +80,7 @@ def books_of(spool: Spool, stores: Sequence[str]) -> Books:
         return Books(
             messages_received=taken.messages,
             messages_read=taken.messages - taken.dead_lettered,
+            messages_silent=taken.silent,
             dead_lettered=taken.dead_lettered,
             dead_kept=kept,
             dead_replayed=taken.replayed_messages,

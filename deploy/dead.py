@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from collector.clocks.clock import WallClock
+from collector.config import DropSettings
 from collector.dead_replay import Revived, replay_dead
 from collector.dead_resend import NotResent, Resent, refused_rows, resend_dead
 from collector.errors import AndonError
@@ -42,7 +43,8 @@ def read_again(site: SiteFile, spool: Spool, topic: str) -> tuple[Revived, dict[
     if topic.startswith(reader_of("")):
         name = topic.removeprefix(reader_of(""))
         raise NotResent(f"topic {topic}: these are rows that a store refused, no messages: ask with `--store {name}`")
-    return replay_dead(spool, site.decoder(WallClock()), topic), refused_rows(spool)
+    drops = site.document.sections("drop", DropSettings)
+    return replay_dead(spool, site.decoder(WallClock()), topic, drops), refused_rows(spool)
 
 
 def offered_again(site: SiteFile, spool: Spool, name: str) -> Resent:

@@ -10,6 +10,7 @@ import msgspec
 
 from collector.recognition.recognise import Recognised
 from collector.recognition.trial import Trial
+from deploy.amounts import amount
 from deploy.instants import utc_of_ns
 
 _MOST_TOLD = 60  # lines of one kind; --json has all
@@ -17,15 +18,20 @@ _MOST_TOLD = 60  # lines of one kind; --json has all
 
 def lines(found: Recognised, trial: Trial) -> Iterator[str]:
     """The report as text."""
-    yield f"{trial.messages:,} messages of {len(found.by_topic):,} topics: {', '.join(found.dialects) or 'no format'}"
+    sample = f"{amount(trial.messages, 'message')} of {amount(len(found.by_topic), 'topic')}"
+    yield f"{sample}: {', '.join(found.dialects) or 'no format'}"
     yield from _some(f"  {topic}: {one.dialect or 'not recognised'} ({one.proof()})" for topic, one in _topics(found))
     yield ""
     read = trial.messages - trial.unread_messages
     unread = f"{trial.unread_messages:,} would be dead letters ({trial.unread_ratio:.1%})"
-    yield f"dry run, nothing is stored: {read:,} messages read, {unread}; {trial.readings:,} readings"
+    silent = f", {trial.silent_messages:,} of them said nothing" if trial.silent_messages else ""
+    yield (
+        f"dry run, nothing is stored: {amount(read, 'message')} read{silent}, {unread}; "
+        f"{amount(trial.readings, 'reading')}"
+    )
     yield from _some(
-        f"  {one.name} [{one.unit}] {one.kind}: {one.readings:,} readings, {_said(one.first)} to {_said(one.last)}, "
-        f"{utc_of_ns(one.from_ns)} to {utc_of_ns(one.to_ns)}"
+        f"  {one.name} [{one.unit}] {one.kind}: {amount(one.readings, 'reading')}, "
+        f"{_said(one.first)} to {_said(one.last)}, {utc_of_ns(one.from_ns)} to {utc_of_ns(one.to_ns)}"
         for one in trial.series
     )
     if trial.ahead or trial.behind:
@@ -34,11 +40,11 @@ def lines(found: Recognised, trial: Trial) -> Iterator[str]:
             f"{trial.behind:,} over a day behind; they are kept and marked, and reach no store"
         )
     if trial.signals:
-        yield f"{trial.signals:,} signals of stocks and orders would be booked"
+        yield f"{amount(trial.signals, 'signal')} of stocks and orders would be booked"
     if trial.gaps:
-        yield f"{trial.gaps:,} gaps would be booked in the ledger"
+        yield f"{amount(trial.gaps, 'gap')} would be booked in the ledger"
     yield from _told("would be dead letters", (f"  {one.messages:,} x {one.reason}" for one in trial.unread))
-    yield from _told("left out", (f"  {one.topic} {one.field}: {one.why}" for one in found.left_out))
+    yield from _told("left out", _left_out(found, trial))
 
 
 def facts(found: Recognised, trial: Trial) -> dict[str, Any]:
@@ -54,6 +60,15 @@ def facts(found: Recognised, trial: Trial) -> dict[str, Any]:
         "trial": {**msgspec.to_builtins(trial), "unread_ratio": trial.unread_ratio, "is_fit": trial.is_fit},
         "left_out": [one._asdict() for one in found.left_out],
     }
+
+
+def _left_out(found: Recognised, trial: Trial) -> Iterator[str]:
+    """What no rule reads, and what of it the sample held all the same."""
+    yield from (f"  {one.topic} {one.field}: {one.why}" for one in found.left_out)
+    yield from (
+        f"  {one.topic} {one.name}: {amount(one.values, 'value')}, no number, and no rule describes it"
+        for one in trial.left_out
+    )
 
 
 def _said(value: float | None) -> str:

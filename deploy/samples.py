@@ -56,7 +56,10 @@ def _messages(path: Path, topic: str) -> Iterator[Message]:
     try:
         if path.suffix != ".jsonl":
             if path.stat().st_size > Limits().max_message_bytes:
-                raise SampleError(f"{path}: is larger than a message may be; name a .jsonl file for many messages")
+                raise SampleError(
+                    f"{path}: is larger than a message may be (`limits.max_message_bytes` is "
+                    f"{Limits().max_message_bytes}); name a .jsonl file for many messages"
+                )
             yield Message(topic or path.name, path.read_bytes(), path.stat().st_mtime_ns)
         elif _is_recording(path):
             yield from (Message(one.topic, one.payload, one.at_ns) for one in read_recording(path))

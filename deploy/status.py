@@ -10,8 +10,10 @@ import msgspec
 
 from collector.clocks.gateway_clock import spoken
 from collector.health.survey import line_behind, room, sink_behind
+from collector.inventory.booking import REFUSED_NOTE
 from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
+from collector.sources.drop_folder import FILE
 from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
 from deploy.alerts import alerts_in
@@ -103,6 +105,7 @@ def status_of(site: SiteFile, spool: Spool, now_ns: int) -> Status:
         open_alerts=_open_alerts(spool),
     )
     found.wrong.extend([*_wrong_processes(found, own), *_wrong_flow(found, site), *_wrong_room(found, gaps, site)])
+    found.wrong.extend(_not_taken(gaps))
     return found
 
 
@@ -178,6 +181,20 @@ def _wrong_flow(found: Status, site: SiteFile) -> list[str]:
         if abs(offset_s) > site.clock.offset_limit_s:
             side = "ahead" if offset_s > 0 else "behind"
             wrong.append(f"the clock of {gateway} is {spoken(abs(offset_s))} {side}: set it, have it follow NTP")
+    return wrong
+
+
+def _not_taken(gaps: list[Gap]) -> list[str]:
+    """What came within the last day, is in no book or store, and somebody must mend; newest first."""
+    wrong = []
+    dead = [gap for gap in gaps if gap.cause is Cause.DEAD_LETTER and gap.missing > 0]
+    files = [gap for gap in dead if gap.asset.startswith(FILE)]
+    signals = sum(gap.missing for gap in dead if gap.note == REFUSED_NOTE)
+    if files:
+        times = sum(gap.missing for gap in files)
+        wrong.append(f"dropped files could not be read {times}x, the last: {files[0].note}; it waits in failed/")
+    if signals:
+        wrong.append(f"{signals} counts, movements or orders were not booked: `andon dead list` says why")
     return wrong
 
 

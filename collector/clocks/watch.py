@@ -41,6 +41,13 @@ _BEHIND_NOTE = (
 )
 
 
+def as_history(batch: Batch) -> Batch:
+    """Readings that may be of any time past, for they come from files: those a device would send too late are flagged
+    as history, so that they reach the stores and move no live value."""
+    delay_ns = batch.received_ns - np.maximum(batch.at_ns, _LONG_AGO_NS)
+    return batch.with_quality(np.where(delay_ns > BEHIND_NS, batch.quality | _HISTORY, batch.quality))
+
+
 class Judged(NamedTuple):
     """Readings with their flags, how many were flagged now, and what to book."""
 

@@ -73,7 +73,7 @@ _published = msgspec.json.Decoder(Report | list[Report])
 
 def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(tags_in, options, site, topic)
+    return TagFormat(tags_in, options, site, topic, time_field="t` or `ts")
 
 
 def tags_in(message: Message) -> list[Tag]:

@@ -116,7 +116,7 @@ _decoders = {name: msgspec.json.Decoder(report) for name, report in _REPORTS.ite
 def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
     described = msgspec.structs.replace(options, tag=(*options.tag, *_RULES))
-    return TagFormat(partial(tags_in, types=options.types), described, site, topic, words_of)
+    return TagFormat(partial(tags_in, types=options.types), described, site, topic, words_of, time_field="ts")
 
 
 def tags_in(message: Message, types: tuple[str, ...] = _TYPES) -> list[Tag]:

@@ -26,13 +26,16 @@ class Decoded(NamedTuple):
     """What one message said, possibly nothing, and which gaps it revealed.
 
     `signals`: what it said of stocks and orders, for the books of `collector.inventory`. `messages`: of how many it is,
-    where others had to wait for this one; what limits a message holds for each.
+    where others had to wait for this one; what limits a message holds for each. `left_out`: names of values that nobody
+    described and that are no numbers. `is_waiting`: it says what it has to say when others have come.
     """
 
     readings: Readings = Readings()
     gaps: Sequence[Gap] = ()
     signals: Sequence[Signal] = ()
     messages: int = 1
+    left_out: Sequence[str] = ()
+    is_waiting: bool = False
 
 
 class Due(NamedTuple):
@@ -113,6 +116,13 @@ class KnowsPlaces(Protocol):
     def place(self, topic: str) -> Equipment | None:
         """The place as far down as the topic says it, None when not even the line is said; raises nothing."""
         ...
+
+
+@runtime_checkable
+class SpeaksForCollectors(Protocol):
+    """What a Format offers besides, where collectors send: they alone may fill the lines that are Andon's own."""
+
+    collectors_own_lines: bool
 
 
 class Stateless:

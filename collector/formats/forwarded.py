@@ -123,6 +123,8 @@ class _Remembered(msgspec.Struct, array_like=True):
 class Forwarded:
     """Reads the bundles of any number of gateways, told apart by their names and the names of their logs."""
 
+    collectors_own_lines = True  # a gateway's own counters and stocks come with its readings
+
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], _Seen] = {}
 

@@ -4,7 +4,8 @@
     plant/press/count         {"value": 1718, "timestamp": 1720730488000}
 
 The metric is the topic's capture {metric}, else its last level. Without a time, the time of receipt. What else an
-object holds is left alone. Options besides those of `collector.formats.tags`: `value` and `time` name the object's
+object holds is left alone. A value that is no number is described as a state, or skipped; else it is a dead letter, for
+a topic has no other. Options besides those of `collector.formats.tags`: `value` and `time` name the object's
 fields, `a.b` for nested ones.
 """
 
@@ -43,7 +44,8 @@ _ANY_TOPIC = TopicTemplate("#").matcher()
 
 def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(partial(tags_in, options=options, topics=topic.matcher()), options, site, topic)
+    read = partial(tags_in, options=options, topics=topic.matcher())
+    return TagFormat(read, options, site, topic, time_field=options.time, leaves_out=False)
 
 
 def tags_in(message: Message, options: Options = _AS_IT_COMES, topics: re.Pattern[str] = _ANY_TOPIC) -> list[Tag]:

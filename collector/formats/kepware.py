@@ -43,7 +43,7 @@ _report = msgspec.json.Decoder(Report)
 
 def build(options: TagOptions, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(tags_in, options, site, topic)
+    return TagFormat(tags_in, options, site, topic, time_field="t` or `timestamp")
 
 
 def tags_in(message: Message) -> list[Tag]:

@@ -56,7 +56,7 @@ class Point(NamedTuple):
 
 def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(partial(tags_in, places=placing(options)), options, site, topic)
+    return TagFormat(partial(tags_in, places=placing(options)), options, site, topic, time_field="time")
 
 
 def tags_in(message: Message, places: frozenset[str] = frozenset(LEVELS)) -> list[Tag]:

@@ -108,7 +108,7 @@ _objects = msgspec.json.Decoder(list[dict[str, Any]])
 
 def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(tags_in, options, site, topic)
+    return TagFormat(tags_in, options, site, topic, time_field="t")
 
 
 def tags_in(message: Message) -> list[Tag]:

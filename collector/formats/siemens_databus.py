@@ -121,7 +121,7 @@ class SiemensDatabus:
     """Remembers what each connector's metadata said last: connector -> topic -> id -> name."""
 
     def __init__(self, options: Options, site: Site, topic: TopicTemplate) -> None:
-        self._tags = TagFormat(self._named, options, site, topic, words_in)
+        self._tags = TagFormat(self._named, options, site, topic, words_in, time_field="ts")
         self._names: dict[str, dict[str, dict[str, str]]] = {}
         self._memory = b""
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from re import Pattern
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from collector.config import Name, Section, Site
@@ -28,7 +28,9 @@ from collector.formats.event_time import EventTime, TimeUnit, receipt_ns, shown,
 from collector.formats.format import BadPayload, Decoded, Stateless
 from collector.formats.json_object import Quantity, worth
 from collector.formats.limits import check_names
+from collector.formats.numeral import is_numeral, looks_like_number
 from collector.formats.object_map import LEVELS, filled
+from collector.formats.tag_name import SLOT, pattern_of
 from collector.readings import Equipment, Kind, Quality, Reading, Readings, Series
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
@@ -38,7 +40,6 @@ from collector.units.code import BadUnit
 MOST_REMEMBERED = 100_000  # series; more than any site has, so a sender of endless names cannot fill the memory
 _TO_PLAIN = dict.fromkeys(map(ord, '+#:"'), "_")  # what names of metrics may not hold
 _TO_LEVEL = dict.fromkeys(map(ord, '/+#:"'), "_")  # and names of levels
-_SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
 class Tag(NamedTuple):
@@ -81,21 +82,26 @@ class TagOptions(Section, frozen=True, kw_only=True):
         check_words(self.units)
 
 
-class _Known(NamedTuple):
+@dataclass(slots=True)
+class _Known:
     """What a tag is: its series, None where site.toml says that it is none, and whether site.toml describes it.
 
-    `fault`: why its values cannot be taken, should it have any.
+    `fault`: why its values cannot be taken, should it have any. `gave_numbers`: since the start.
     """
 
     series: Series | None
     is_described: bool
     fault: str = ""
+    time_field: str = ""
+    gave_numbers: bool = False
 
 
 class TagFormat(Stateless):
     """The Format of a dialect. `tags_in` gives the tags of a message, in order; it raises BadPayload only.
 
     `words_of` gives what a topic of the dialect says by its form alone; the site's own captures come before it.
+    `time_field`: how the dialect calls its time. `leaves_out`: texts that nobody described, and that look like no
+    number, are left out and told by name; else they cannot be read.
     """
 
     def __init__(
@@ -105,6 +111,9 @@ class TagFormat(Stateless):
         site: Site,
         topic: TopicTemplate,
         words_of: Callable[[str], Mapping[str, str]] = lambda _: {},
+        *,
+        time_field: str = "timestamp",
+        leaves_out: bool = True,
     ) -> None:
         """Raises ValueError, a sentence, for rules that could never be followed."""
         self._tags_in = tags_in
@@ -113,18 +122,22 @@ class TagFormat(Stateless):
         self._site = site
         self._topic = topic.matcher()
         self._time = EventTime(options.time_unit, site_zone(site))
-        self._rules = [(_matcher(rule.name), rule) for rule in options.tag]
+        self._rules = [(pattern_of(rule.name), rule) for rule in options.tag]
+        self._time_field = time_field
+        self._leaves_out = leaves_out
         self._known: dict[tuple[str, str, str, tuple[tuple[str, str], ...]], _Known] = {}
 
     def decode(self, message: Message) -> Decoded:
         """Raises BadPayload; never anything else."""
-        return Decoded(Readings.of(filter(None, [self._reading(message, tag) for tag in self._tags_in(message)])))
+        left_out: list[str] = []
+        found = [self._reading(message, tag, left_out) for tag in self._tags_in(message)]
+        return Decoded(Readings.of(filter(None, found)), left_out=left_out)
 
     def place(self, topic: str) -> Equipment | None:
         """Where a topic's tags belong, None where tags or messages have a say in it."""
         levels = _levels(self._options)
         captures = self._captures(topic)
-        slots = {slot for text in levels.values() for slot in _SLOT.findall(text)}
+        slots = {slot for text in levels.values() for slot in SLOT.findall(text)}
         if any(any(_levels(rule).values()) for _, rule in self._rules) or not slots.issubset(captures):
             return None
         try:
@@ -132,29 +145,52 @@ class TagFormat(Stateless):
         except ValueError:
             return None
 
-    def _reading(self, message: Message, tag: Tag) -> Reading | None:
-        """None for what is no measurement: what nobody described and is no number, or null of good quality."""
+    def _reading(self, message: Message, tag: Tag, left_out: list[str]) -> Reading | None:
+        """None for what is no measurement: null of good quality, what is skipped, and what is `left_out`, which it
+        joins. Raises BadPayload."""
         key = message.topic, tag.name, tag.unit, tag.said
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
             known = self._known[key] = self._find(message.topic, tag)
-        series = known.series
-        is_measured = _is_measured(tag, known)
-        if known.fault and is_measured:
-            raise BadPayload(known.fault)
-        if series is None or not is_measured:
+        says_nothing = tag.value is None or tag.value == ""
+        if says_nothing and tag.quality == Quality.GOOD:
             return None
-        at_ns = self._at_ns(message, tag)
-        if tag.value is None or tag.value == "":
-            return Reading(series, at_ns, math.nan, tag.quality)
-        return Reading(series, at_ns, worth(tag.value, series, tag.name, message.topic), tag.quality)
+        if not (says_nothing or known.is_described or is_numeral(tag.value)):
+            self._check_left_out(message.topic, tag, known)
+            left_out.append(tag.name)
+            return None
+        if known.fault:
+            raise BadPayload(known.fault)
+        if known.series is None:
+            return None
+        at_ns = self._at_ns(message, tag, known)
+        if says_nothing:
+            return Reading(known.series, at_ns, math.nan, tag.quality)
+        known.gave_numbers = True
+        return Reading(known.series, at_ns, worth(tag.value, known.series, tag.name, message.topic), tag.quality)
 
-    def _at_ns(self, message: Message, tag: Tag) -> int:
+    def _check_left_out(self, topic: str, tag: Tag, known: _Known) -> None:
+        """Raises BadPayload for what nobody described and yet is missed: a number that cannot be read as one."""
+        if isinstance(tag.value, str) and looks_like_number(tag.value):
+            why = "which looks like a number and is none as JSON writes it"
+        elif known.gave_numbers:
+            why = "and gave numbers before"
+        elif not self._leaves_out:
+            why = "no number, and nobody described it"
+        else:
+            return
+        decimal = "set `decimal`, " if hasattr(self._options, "decimal") else ""
+        raise BadPayload(
+            f"topic {topic}: {shown(tag.name)} holds {shown(tag.value)}, {why}: correct the sender, or {decimal}"
+            "describe it as a state or `skip` it in a [[subscribe.tag]] of site.toml"
+        )
+
+    def _at_ns(self, message: Message, tag: Tag, known: _Known) -> int:
         if tag.at is None:
             return receipt_ns(message)
-        return self._time.read(tag.at, topic=message.topic, field=tag.name, received_ns=message.received_ns)
+        return self._time.read(tag.at, topic=message.topic, field=known.time_field, received_ns=message.received_ns)
 
     def _find(self, topic: str, tag: Tag) -> _Known:
         """What a tag is, by the first rule that fits. Raises BadPayload."""
@@ -170,7 +206,8 @@ class TagFormat(Stateless):
             place = self._equipment({**_levels(self._options), **levels}, words)
             metric = filled(quantity.metric or tag.name, words).translate(_TO_PLAIN)
             sent_in = "" if quantity.kind is Kind.STATE else meant(tag.unit, self._options.units)
-            return _Known(quantity.of(place, metric, sent_in), rule is not None)
+            time_field = f"{self._time_field}` of `{tag.name}"
+            return _Known(quantity.of(place, metric, sent_in), rule is not None, time_field=time_field)
         except BadUnit as bad:
             return _Known(None, rule is not None, f"topic {topic}: {shown(tag.name)} {bad}")
         except (ValueError, KeyError) as error:
@@ -199,38 +236,8 @@ def placing(options: TagOptions) -> frozenset[str]:
     return frozenset(LEVELS).union(slot for text in texts for slot in re.findall(r"\{([^{}]+)\}", text))
 
 
-def _is_measured(tag: Tag, known: _Known) -> bool:
-    """What is described must be worth something; of the rest, numbers are. No value of bad quality is worth knowing."""
-    if tag.value is None or tag.value == "":
-        return tag.quality != Quality.GOOD
-    return known.is_described or isinstance(tag.value, (int, float)) or _is_number(tag.value)
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return isinstance(value, str) and "_" not in value and math.isfinite(float(value))
-    except ValueError:
-        return False
-
-
 def _levels(said: TagOptions | TagRule) -> dict[str, str]:
     return {level: getattr(said, level) for level in LEVELS}
-
-
-def _matcher(name: str) -> Pattern[str]:
-    """Raises ValueError for a name that cannot be one."""
-    pieces = re.split(r"(\{[a-z_]+\}|\*)", name)
-    captures = _SLOT.findall(name)
-    if len(captures) != len(set(captures)):
-        raise ValueError(f"tag name {name!r}: a capture stands twice; give each its own name")
-    return re.compile("".join(map(_pattern, pieces)), re.DOTALL)
-
-
-def _pattern(piece: str) -> str:
-    if piece == "*":
-        return ".*"
-    slot = _SLOT.fullmatch(piece)
-    return f"(?P<{slot[1]}>[^/.]+)" if slot else re.escape(piece)
 
 
 def _why(error: ValueError | KeyError) -> str:

@@ -34,7 +34,7 @@ _payload = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]])
 
 def build(options: TagOptions, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(tags_in, options, site, topic)
+    return TagFormat(tags_in, options, site, topic, time_field="ts")
 
 
 def tags_in(message: Message) -> list[Tag]:

@@ -48,7 +48,7 @@ class Address(NamedTuple):
 
 def build(options: Options, site: Site, topic: TopicTemplate) -> TagFormat:
     """The format as site.toml describes it. Raises ValueError, a sentence, for rules that could never be followed."""
-    return TagFormat(partial(tags_in, contracts=options.contracts), options, site, topic, levels_in)
+    return TagFormat(partial(tags_in, contracts=options.contracts), options, site, topic, levels_in, time_field=_TIME)
 
 
 def tags_in(message: Message, contracts: Sequence[str] = CONTRACTS) -> list[Tag]:

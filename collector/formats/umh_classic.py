@@ -78,8 +78,9 @@ class Address(NamedTuple):
 class UmhClassic:
     def __init__(self, options: TagOptions, site: Site, topic: TopicTemplate) -> None:
         described = msgspec.structs.replace(options, tag=(*options.tag, *_DEFAULTS))
-        self._events = TagFormat(tags_in, described, site, topic, words_in)
-        self._values = TagFormat(tags_in, options, site, topic, words_in)  # whose names are the site's own
+        self._events = TagFormat(tags_in, described, site, topic, words_in, time_field=_TIME)
+        # Of values, the names are the site's own.
+        self._values = TagFormat(tags_in, options, site, topic, words_in, time_field=_TIME)
         self._totals = RunningTotals()
 
     def decode(self, message: Message) -> Decoded:
@@ -91,7 +92,8 @@ class UmhClassic:
             return decoded
         if not self._totals.is_new(message.topic, decoded.readings.at_ns[0]):
             return Decoded()
-        return Decoded(Readings.of([self._total(one, message) for one in decoded.readings]))
+        totals = Readings.of([self._total(one, message) for one in decoded.readings])
+        return decoded._replace(readings=totals)
 
     def place(self, topic: str) -> Equipment | None:
         return self._values.place(topic)

@@ -17,6 +17,8 @@ _FAMILIES: dict[str, tuple[str, str]] = {
     "messages_received": ("", "Messages taken from the broker, repeats included."),
     "messages_stored": ("", "Messages whose readings, dead letters and gaps are on disk."),
     "readings_stored": ("", "Readings put into the log of the spool."),
+    "messages_silent": ("", "Messages that were read and said nothing: no reading, gap or signal."),
+    "values_left_out": ("", "Values that are no numbers and that no [[subscribe.tag]] describes."),
     "readings_clock": ("", "Readings flagged for a source time that cannot be right."),
     "dead_lettered": ("", "Messages that could not be read and were kept as dead letters."),
     "gaps_found": ("", "Entries written into the ledger."),

@@ -9,15 +9,16 @@ that another process replays go into the same books.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 
 from collector.intake import Columns, Intake, Said
-from collector.inventory.place_book import Verdict
-from collector.inventory.signals import BomVersion, Signal
+from collector.inventory.place_book import MOST_AT_ONCE, MOST_EVENTS, Verdict
+from collector.inventory.signals import BomVersion, Level, Movement, Signal
 from collector.inventory.statement import Item, bom_record, statement
 from collector.inventory.stock_book import StockBook
-from collector.readings import Readings
+from collector.readings import NS_PER_S, Readings
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
 from collector.spool.frames import Record
@@ -29,10 +30,13 @@ _COUNT = "stock"  # the memory that says how many there are
 _REFUSED = {
     Verdict.CONFLICT: "its id stands for something else already: give each count and movement an id of its own",
     Verdict.FULL: "more is open of this item than is kept: close receipts that have arrived, name fewer places",
+    Verdict.CROWDED: (
+        f"over {MOST_AT_ONCE:,} of this item have the same time: send each with its own, or one with their sum, and "
+        "count the item"
+    ),
 }
-_REFUSED_NOTE = "counts, movements or orders did not fit what is booked: `andon dead list` has them with the reason"
+REFUSED_NOTE = "counts, movements or orders did not fit what is booked: `andon dead list` has them with the reason"
 _NO_ROOM = f"there are {MOST_ITEMS:,} items already: see what the sender puts into the item's name"
-_LATE = "a count or movement from before the 7 days that are kept open was not booked: count the item"
 _MISSING = "more went out than was there: a receipt, movement or count is missing; count the item"
 
 
@@ -83,8 +87,8 @@ class _Desk:
             return False
         if verdict in _REFUSED:
             self._refuse(signal, message, _REFUSED[verdict])
-        elif verdict is Verdict.LATE:
-            self.gaps.append(Gap(item.path, Cause.STOCK, signal.at_ns, signal.at_ns, 1, _LATE))
+        elif verdict is Verdict.LATE and isinstance(signal, Level | Movement):
+            self._refuse(signal, message, _late(signal, book))
         elif verdict is Verdict.COUNTED and isinstance(signal, BomVersion):
             self._say(item, book, bom_record(item, signal))
         return verdict is Verdict.COUNTED
@@ -118,11 +122,26 @@ class _Desk:
         if message not in self.dead:
             topic, payload, received_ns = message
             self.dead[message] = DeadLetter(topic, payload, reason, received_ns)
-            self.gaps.append(Gap(topic, Cause.DEAD_LETTER, received_ns, received_ns, 1, _REFUSED_NOTE))
+            self.gaps.append(Gap(topic, Cause.DEAD_LETTER, received_ns, received_ns, 1, REFUSED_NOTE))
 
     def _say(self, item: Item, book: StockBook, record: Record) -> None:
         book.said += 1
         self.records.append(Said(item.shard, f"{_name(item)}|{book.said}", record))
+
+
+def _late(signal: Level | Movement, book: StockBook) -> str:
+    closed_ns = book.places[signal.place].closed_ns
+    return (
+        f"it is of {_shown(signal.at_ns)}, and the book is closed up to {_shown(closed_ns)}: its last 7 days are open, "
+        f"of a busy place the last {MOST_EVENTS:,} events; count the item"
+    )
+
+
+def _shown(at_ns: int) -> str:
+    try:
+        return datetime.fromtimestamp(at_ns // NS_PER_S, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ns} ns"
 
 
 def _name(item: Item) -> str:

@@ -2,7 +2,8 @@
 
 Input: a `StockBook`. Output: only what differs from what was last said. Readings stand at
 `SITE[/PLACE]/inventory/ITEM`: `on_hand` (kind STOCK), `in_transit`, `stock_difference` (a count less the book at its
-time) and `stock_missing` (what went out beyond what was there; `on_hand` is 0 then, and the ledger has it).
+time) and `stock_missing` (what went out beyond what was there; `on_hand` is 0 then, and the ledger has it). Of each
+supplier's soonest open receipt `next_due/SUPPLIER` (s since 1970) and `next_quantity/SUPPLIER`; 0 where none is open.
 `on_hand` is of quality BAD until something was counted: a sum without a beginning is no stock.
 """
 
@@ -15,9 +16,9 @@ from typing import NamedTuple
 import msgspec
 
 from collector.inventory.place_book import Figure
-from collector.inventory.signals import BomVersion
+from collector.inventory.signals import BomVersion, as_name
 from collector.inventory.stock_book import StockBook, StockFigures
-from collector.readings import Equipment, Kind, Quality, Reading, Series
+from collector.readings import NS_PER_S, Equipment, Kind, Quality, Reading, Series
 from collector.schema import BOM_VERSION, INVENTORY_LINE, STOCK_RECEIPTS
 from collector.spool.frames import Record
 
@@ -67,7 +68,7 @@ def statement(item: Item, book: StockBook) -> Statement:
         readings += [*own, *_difference(item, book, place, figure), *missing]
     if not figures.orders_ns:
         return Statement(readings, None, missing_since_ns)
-    readings += _in_transit(item, book, figures)
+    readings += [*_in_transit(item, book, figures), *_promised(item, book, figures)]
     is_news = book.is_news_of_receipts(figures.open)
     return Statement(readings, _receipts(item, book.unit, figures) if is_news else None, missing_since_ns)
 
@@ -115,6 +116,20 @@ def _in_transit(item: Item, book: StockBook, figures: StockFigures) -> Iterator[
     quantity = round(fsum(receipt.quantity for receipt in figures.open), _DIGITS)
     if book.is_news("in_transit", figures.orders_ns, quantity):
         yield Reading(item.series("in_transit", book.unit, Kind.GAUGE), figures.orders_ns, quantity)
+
+
+def _promised(item: Item, book: StockBook, figures: StockFigures) -> Iterator[Reading]:
+    """Of each supplier the soonest promise, s since 1970, and its quantity; 0 where nothing of it is open any more."""
+    soonest: dict[str, tuple[int, float]] = {}
+    for receipt in figures.open:
+        soonest.setdefault(as_name(receipt.supplier), (receipt.promised_ns // NS_PER_S, receipt.quantity))
+    said = {name.removeprefix("next_due ") for name in book.told if name.startswith("next_due ")}
+    for supplier in sorted({*soonest, *said}):
+        due_s, quantity = soonest.get(supplier, (0, 0.0))
+        for metric, unit, value in (("next_due", "s", float(due_s)), ("next_quantity", book.unit, quantity)):
+            name = f"{metric} {supplier}"
+            if value != book.last_said(name) and book.is_news(name, figures.orders_ns, value):
+                yield Reading(item.series(f"{metric}/{supplier or '-'}", unit, Kind.GAUGE), figures.orders_ns, value)
 
 
 def _difference(item: Item, book: StockBook, place: str, figure: Figure) -> Iterator[Reading]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from collector.formats.event_time import shown
+from collector.formats.numeral import is_numeral, looks_like_number
 from collector.readings import Kind
 from collector.recognition.columns import Column, Values
 from collector.recognition.units import unit_in
@@ -51,9 +52,10 @@ class Guess(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A field that is no measurement, and why."""
+    """A field that is no measurement, and why. `is_text`: it holds texts, so a rule may say to skip it."""
 
     why: str
+    is_text: bool = False
 
 
 def guess(name: str, column: Column) -> Guess | LeftOut:
@@ -179,14 +181,17 @@ def _yes_or_no(name: str, values: Values) -> Guess:
 def _text(name: str, texts: Sequence[str]) -> Guess | LeftOut:
     states = tuple(dict.fromkeys(texts))
     words = words_of(name)
-    if not states or len(states) > MOST_STATES or max(map(len, states)) > 40 or "" in states:
-        return LeftOut(f"it is free text, such as {shown(texts[0]) if texts else 'none'}")
+    unread = [text for text in texts if looks_like_number(text) and not is_numeral(text)]
+    if unread and sum(map(looks_like_number, texts)) >= len(texts) / 2:
+        return LeftOut(f"its numbers are not written as numbers, such as {shown(unread[0])}: correct the sender")
+    if unread or not states or len(states) > MOST_STATES or max(map(len, states)) > 40 or "" in states:
+        return LeftOut(f"it is free text, such as {shown(texts[0]) if texts else 'none'}", is_text=True)
     if words and words[-1] in _STATE:
         return Guess(_plain(name), Kind.STATE, states=states, why="few texts and its name; add those not yet seen")
     if (words and words[-1] in _NAMES) or len(states) == 1:
-        return LeftOut(f"it is a name, such as {shown(states[0])}")
+        return LeftOut(f"it is a name, such as {shown(states[0])}", is_text=True)
     if len(texts) < 2 * len(states):
-        return LeftOut(f"its texts hardly repeat, such as {shown(states[0])}")
+        return LeftOut(f"its texts hardly repeat, such as {shown(states[0])}", is_text=True)
     return Guess(_plain(name), Kind.STATE, states=states, why="few texts that return; add those not yet seen")
 
 

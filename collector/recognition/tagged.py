@@ -203,11 +203,14 @@ def _guesses(read: Tagged) -> Iterator[tuple[str, Guess | LeftOut]]:
 
 
 def _rules(guesses: Mapping[str, Guess | LeftOut], spoken: _Spoken) -> Iterator[Iterator[Key]]:
-    """A rule for each tag that is no plain gauge and that the dialect does not describe itself."""
+    """A rule for each tag that is no plain gauge and that the dialect does not describe itself, last what to skip."""
     unsaid = {name: one for name, one in guesses.items() if name not in spoken.metrics}
     wanted = {name: one for name, one in unsaid.items() if isinstance(one, Guess) and _needs_rule(name, one)}
     for pattern, names in gathered(wanted, guesses).items():
         yield _rule(pattern, wanted[names[0]], is_one=len(names) == 1)
+    for name, one in unsaid.items():
+        if isinstance(one, LeftOut) and one.is_text:
+            yield iter((Key("name", _BRACES.sub("*", name)), Key("skip", True, one.why)))
 
 
 def _needs_rule(name: str, found: Guess) -> bool:

@@ -15,6 +15,8 @@ import msgspec
 from collector.clocks.clock import MessageClock
 from collector.config import ConfigError, Document, Site
 from collector.decoder import decoder_of
+from collector.formats.format import BadPayload
+from collector.formats.limits import Limits
 from collector.intake import Intake
 from collector.readings import NS_PER_S, Reading
 from collector.sources.source import Message
@@ -48,17 +50,28 @@ class Unread(msgspec.Struct):
     messages: int
 
 
+class ValueLeftOut(msgspec.Struct):
+    """A tag whose values were left out, of one topic, and how often."""
+
+    topic: str
+    name: str
+    values: int
+
+
 class Trial(msgspec.Struct, kw_only=True):
     """What the rules make of the sample. `ahead`, `behind`: readings whose time is far from their receipt.
 
-    `signals`: what was said of stocks and orders.
+    `signals`: what was said of stocks and orders. `silent_messages`: those that were read and said nothing. `left_out`:
+    values that are no numbers and that no rule describes.
     """
 
     messages: int
     unread_messages: int
+    silent_messages: int
     readings: int
     series: list[SeriesTold]
     unread: list[Unread]
+    left_out: list[ValueLeftOut]
     ahead: int
     behind: int
     gaps: int
@@ -77,7 +90,7 @@ def read_by(text: str, site: Site, messages: Sequence[Message]) -> Intake:
     """What the collector would make of the messages under these rules. Raises ConfigError for rules that are wrong."""
     tables = tomllib.loads(text)
     if not tables.get("subscribe"):
-        return _all_dead(messages, "no format recognises it: name one in [[subscribe]] and describe its fields there")
+        return _unrecognised(messages)
     whole = Intake(len(messages))
     decoder = decoder_of(Document(Path("proposed rules"), tables), site, MessageClock())
     latest_ns = max((message.received_ns for message in messages), default=0)
@@ -88,7 +101,27 @@ def read_by(text: str, site: Site, messages: Sequence[Message]) -> Intake:
         whole.dead += came.dead
         whole.gaps += came.gaps
         whole.signals += came.signals
+        whole.silent += came.silent
+        whole.left_out += came.left_out
     return whole
+
+
+def _unrecognised(messages: Sequence[Message]) -> Intake:
+    """Dead letters, each with why no format could recognise it: a limit that it breaks, where it does."""
+    whole = Intake(len(messages))
+    for message in messages:
+        whole.dead += _all_dead([message], _why_unrecognised(message)).dead
+    return whole
+
+
+def _why_unrecognised(message: Message) -> str:
+    try:
+        Limits().check_payload(message)
+    except BadPayload as bad:
+        return str(bad)
+    if not message.payload.strip():
+        return f"topic {message.topic}: the message is empty: have the sender publish a value"
+    return "no format recognises it: name one in [[subscribe]] and describe its fields there"
 
 
 def _all_dead(messages: Sequence[Message], reason: str) -> Intake:
@@ -112,9 +145,11 @@ def tried(text: str, site: Site, messages: Sequence[Message]) -> Trial:
     return Trial(
         messages=len(messages),
         unread_messages=len(intake.dead),
+        silent_messages=intake.silent,
         readings=len(intake),
         series=list(series.values()),
         unread=_unread(intake),
+        left_out=[ValueLeftOut(*key, times) for key, times in intake.left_out.most_common()],
         ahead=ahead,
         behind=behind,
         gaps=len(intake.gaps),

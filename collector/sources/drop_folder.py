@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ from collector.clocks.clock import Clock
 from collector.config import DropSettings
 from collector.disk import sync_folder
 from collector.health.counters import Counters
-from collector.sources.drop_file import Row, UnreadableFile, rows_of
+from collector.sources.drop_file import opened, rows_of
+from collector.sources.drop_table import ORIGIN, Row, UnreadableFile
 from collector.sources.source import Delivery, Message
 from collector.spool.dead import DeadLetter
 from collector.spool.ledger import Cause, Gap
@@ -34,8 +36,10 @@ from collector.spool.ledger import Cause, Gap
 log = logging.getLogger(__name__)
 
 DONE, FAILED = "done", "failed"
+FILE = "file "  # how assets begin in the ledger that are dropped files
 _LOOK_S = 1.0  # between two looks into a folder in which nothing was ready
 _HEAD_BYTES = 4096
+_ALL = 1_000_000  # times that a file may have failed before it could be read
 _ROWS_NOTE = "rows of files could not be read: `andon dead list` has them with the reason"
 _Version = tuple[int, int]  # of a file: size and time of change
 
@@ -54,9 +58,9 @@ class _Reading:
     """A file being read."""
 
     def __init__(self, path: Path, settings: DropSettings, before: Place | None) -> None:
-        """Raises OSError."""
+        """Raises OSError, UnreadableFile."""
         self.path = path
-        self.stat = path.stat()
+        self.stat = path.lstat()
         self._head_bytes = min(_HEAD_BYTES, self.stat.st_size)
         self._head_crc = _crc(path, self._head_bytes)
         self._count = before.rows if before is not None and self._goes_on(before) else 0
@@ -124,22 +128,28 @@ class DropFolder:
     def _delivery(self, reading: _Reading, rows: list[Row], limit: int) -> Delivery:
         self._is_owed = True
         now_ns, topic, place = self._clock.now_ns(), self._settings.topic, reading.place
-        dead = [DeadLetter(topic, row.payload, row.reason, now_ns) for row in rows if row.reason]
+        origin, is_end = f"{ORIGIN}{self._settings.folder}", len(rows) < limit
+        dead = [DeadLetter(origin, row.payload, row.reason, now_ns) for row in rows if row.reason]
+        gaps = [Gap(origin, Cause.DEAD_LETTER, now_ns, now_ns, len(dead), _ROWS_NOTE)] if dead else []
+        if is_end and os.path.lexists(self._folder / FAILED / reading.path.name):
+            gaps.append(Gap(f"{FILE}{reading.path.name}", Cause.DEAD_LETTER, now_ns, now_ns, -_ALL))
         self._counters.add("drop_rows", len(rows))
         self._counters.add("drop_rows_refused", len(dead))
         return Delivery(
             [Message(topic, row.payload, now_ns) for row in rows if not row.reason],
-            lambda: self._acknowledge(reading, place, is_end=len(rows) < limit),
-            [Gap(topic, Cause.DEAD_LETTER, now_ns, now_ns, len(dead), _ROWS_NOTE)] if dead else (),
+            lambda: self._acknowledge(reading, place, is_end=is_end),
+            gaps,
+            is_settled=False,
             dead=dead,
             memories={self._memory: msgspec.msgpack.encode(place)},
+            is_history=True,
         )
 
     def _refusal(self, path: Path, why: str) -> Delivery:
         """A file that cannot be read is in the ledger before it is set aside."""
         self._is_owed = True
         now_ns = self._clock.now_ns()
-        gap = Gap(f"file {path.name}", Cause.DEAD_LETTER, now_ns, now_ns, 1, why)
+        gap = Gap(f"{FILE}{path.name}", Cause.DEAD_LETTER, now_ns, now_ns, 1, why)
         return Delivery((), lambda: self._set_aside(path, why), [gap])
 
     def _nothing(self) -> Delivery:
@@ -163,7 +173,7 @@ class DropFolder:
         self._counters.add("drop_files_failed")
         moved = self._move(path, FAILED)
         if moved is not None:
-            moved.with_name(f"{moved.name}.why.txt").write_text(f"{why}\n", encoding="utf-8")
+            _write_why(moved, why)
 
     def _next(self) -> Path | None:
         """The oldest file that is whole."""
@@ -185,16 +195,16 @@ class DropFolder:
         seen, self._seen = self._seen, {}
         whole: list[tuple[int, Path]] = []
         for path in self._folder.iterdir():
-            stat = _stat(path) if fnmatchcase(path.name, self._settings.glob) else None
-            if stat is None or not path.is_file() or path.name.startswith("."):
+            found = _stat(path) if fnmatchcase(path.name, self._settings.glob) else None
+            if found is None or path.name.startswith(".") or not (_is_plain(found) or stat.S_ISLNK(found.st_mode)):
                 continue
-            version = _version(stat)
+            version = _version(found)
             before, since_s = seen.get(path.name, (version, now_s))
             since_s = since_s if before == version else now_s
             self._seen[path.name] = (version, since_s)
-            unchanged_s = max(time.time() - stat.st_mtime, now_s - since_s)
+            unchanged_s = max(time.time() - found.st_mtime, now_s - since_s)
             if unchanged_s >= self._settings.settle_s and self._stuck.get(path.name) != version:
-                whole.append((stat.st_mtime_ns, path))
+                whole.append((found.st_mtime_ns, path))
         return [path for _, path in sorted(whole)]
 
     def _move(self, path: Path, to: str) -> Path | None:
@@ -202,15 +212,15 @@ class DropFolder:
         target, number = self._folder / to / path.name, 0
         try:
             target.parent.mkdir(exist_ok=True)
-            while target.exists():
+            while os.path.lexists(target):
                 number += 1
                 target = target.with_name(f"{path.name}.{number}")
             path.replace(target)
             sync_folder(self._folder)
         except OSError as error:
-            stat = _stat(path)
-            if stat is not None:
-                self._stuck[path.name] = _version(stat)
+            left = _stat(path)
+            if left is not None:
+                self._stuck[path.name] = _version(left)
             log.error("drop.not_moved file=%s to=%s reason=%r; give this user write access", path, to, error.strerror)
             self._counters.add("drop_files_not_moved")
             return None
@@ -218,17 +228,33 @@ class DropFolder:
         return target
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def _write_why(failed: Path, why: str) -> None:
+    """Puts the reason beside a file that was set aside; through no link that somebody laid there."""
+    path = failed.with_name(f"{failed.name}.why.txt")
     try:
-        return path.stat()
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{why}\n")
+    except OSError as error:
+        log.error("drop.no_reason_written file=%s reason=%r; the ledger has it", path, error.strerror)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Of a link, the link's own."""
+    try:
+        return path.lstat()
     except OSError:
         return None  # gone between two looks
 
 
-def _version(stat: os.stat_result) -> _Version:
-    return (stat.st_size, stat.st_mtime_ns)
+def _is_plain(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode)
+
+
+def _version(found: os.stat_result) -> _Version:
+    return (found.st_size, found.st_mtime_ns)
 
 
 def _crc(path: Path, size_bytes: int) -> int:
-    with path.open("rb") as file:
+    with os.fdopen(opened(path), "rb") as file:
         return zlib.crc32(file.read(size_bytes))

@@ -1,11 +1,12 @@
 """Several sources as one, so that one loop, one decoder and one transaction serve them all.
 
-The site's brokers are waited for; folders are looked into beside them. A delivery may hold messages of all, and is
-acknowledged to all.
+The site's brokers are waited for; folders are looked into beside them, in turn. A delivery is of one of them, for rows
+of files may tell of any time past.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from collector.sources.drop_folder import DropFolder
@@ -17,28 +18,24 @@ class Several:
 
     def __init__(self, main: Source, drops: Sequence[DropFolder]) -> None:
         self._main = main
-        self._drops = drops
+        self._drops = deque(drops)  # the one whose turn it is comes first
+        self._had_rows = False  # the last delivery was of a file
 
     def receive(self, limit: int, wait_s: float) -> Delivery:
-        """Files first, in turn, then what `main` has; it is waited for only where there was no row."""
-        parts: list[Delivery] = []
-        left = limit
-        for drop in self._drops:
-            parts.append(drop.receive(max(1, left // 2)))
-            left -= len(parts[-1].messages)
-        has_rows = any(part.messages or part.gaps or part.memories for part in parts)
-        main = self._main.receive(max(1, left), 0.0 if has_rows else wait_s)
-        if not has_rows:
-            return main
-        parts.append(main)
-        return Delivery(
-            [message for part in parts for message in part.messages],
-            lambda: _acknowledge(parts),
-            [gap for part in parts for gap in part.gaps],
-            main.is_settled,
-            [letter for part in parts for letter in part.dead],
-            {name: body for part in parts for name, body in part.memories.items()},
-        )
+        """A file's rows, then what `main` has, and so on; `main` is waited for only where no file has any.
+
+        Of a file it is half of `limit`: what happens now goes before what was written down.
+        """
+        if self._had_rows:
+            self._had_rows = False
+            return self._main.receive(limit, 0.0)
+        for _ in range(len(self._drops)):
+            rows = self._drops[0].receive(max(1, limit // 2))
+            self._drops.rotate(-1)
+            if rows.messages or rows.dead or rows.gaps or rows.memories:
+                self._had_rows = True
+                return rows
+        return self._main.receive(limit, wait_s)
 
     def publish(self, sayings: Sequence[Saying]) -> None:
         if isinstance(self._main, Publishes):
@@ -46,8 +43,3 @@ class Several:
 
     def close(self) -> None:
         self._main.close()
-
-
-def _acknowledge(parts: Sequence[Delivery]) -> None:
-    for part in parts:
-        part.acknowledge()

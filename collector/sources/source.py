@@ -38,6 +38,7 @@ class Delivery:
     `gaps` are what the source itself knows to be missing. `is_settled`: as far as the source can tell, nothing that was
     sent before this delivery is still on its way; false while it is cut off or works off a backlog. `dead`: what the
     source could not make messages of. `memories`: what it has to remember once the messages are safe, by name.
+    `is_history`: a message may tell of any time past, as rows of files do.
     """
 
     messages: Sequence[Message]
@@ -46,6 +47,7 @@ class Delivery:
     is_settled: bool = True
     dead: Sequence[DeadLetter] = ()
     memories: Mapping[str, bytes] = field(default_factory=dict)
+    is_history: bool = False
 
 
 class Source(Protocol):

@@ -98,12 +98,17 @@ def unit_of(code: str) -> Unit:
 
 def nearest(word: str) -> str:
     """The UCUM code that a word most likely means, `""` where nothing is near."""
-    plain = word.strip()[:LONGEST]
-    usual = _USUAL.get(plain.casefold()) or next((code for code in (plain, plain.lower()) if _is_code(code)), "")
+    usual = usually(word)
     if usual:
         return usual
-    close = get_close_matches(plain, _likely(), n=1, cutoff=0.6)
+    close = get_close_matches(word.strip()[:LONGEST], _likely(), n=1, cutoff=0.6)
     return close[0] if close else ""
+
+
+def usually(word: str) -> str:
+    """The UCUM code that a word is, or that people mean by it everywhere; `""` where there is none."""
+    plain = word.strip()[:LONGEST]
+    return _USUAL.get(plain.casefold()) or next((code for code in (plain, plain.lower()) if _is_code(code)), "")
 
 
 def _is_code(word: str) -> bool:

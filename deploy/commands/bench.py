@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from deploy.bench import figure
+from deploy.bench.figure import Given
 from deploy.commands.console import Json, err, out, say
 
 
 def run_bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these benchmarks.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]... [DIR]", help="Only these benchmarks; the data of one.")
+    ] = None,
+    results: Annotated[Path | None, typer.Option("--out", help="Where a benchmark with data writes results.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of each instead of three.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measures this machine: every benchmark three times, median and spread beside its bar."""
-    unknown = set(names or ()) - set(figure.names())
-    if unknown:
-        raise typer.BadParameter(f"no benchmark {', '.join(sorted(unknown))}; there is {', '.join(figure.names())}")
+    names, given = _sorted_out(names or [], results)
     machine = figure.machine()
     if not as_json:
         say(machine)
-    told = [_told(name, runs, as_json=as_json) for name in names or figure.names()]
+    told = [_told(name, runs, given, as_json=as_json) for name in names or figure.names()]
     if as_json:
         out.print_json(data={"machine": machine, "benches": told})
 
 
-def _told(name: str, runs: int | None, *, as_json: bool) -> dict[str, Any]:
+def _sorted_out(words: list[str], results: Path | None) -> tuple[list[str], Given]:
+    """The benchmarks, and the folder that follows the one which reads it."""
+    data = None
+    if len(words) == 2 and words[0] in figure.names() and words[1] not in figure.names():
+        words, data = words[:1], Path(words[1])
+    unknown = set(words) - set(figure.names())
+    if unknown:
+        raise typer.BadParameter(f"no benchmark {', '.join(sorted(unknown))}; there is {', '.join(figure.names())}")
+    if (data or results) and not (len(words) == 1 and figure.takes_data(words[0])):
+        reading = ", ".join(name for name in figure.names() if figure.takes_data(name))
+        raise typer.BadParameter(f"only these read a folder: {reading}; name one of them and the folder")
+    return words, Given(data, results)
+
+
+def _told(name: str, runs: int | None, given: Given, *, as_json: bool) -> dict[str, Any]:
     """Measures one benchmark and says so at once, unless all is said as JSON at the end."""
     try:
         with err.status(f"{name} ...") as progress:
-            measured = figure.measure(name, lambda run, of: progress.update(f"{name}: run {run} of {of}"), runs)
+            measured = figure.measure(name, lambda run, of: progress.update(f"{name}: run {run} of {of}"), runs, given)
     except figure.NotMeasured as error:
         if not as_json:
             say(f"{name}: NOT MEASURED: {error}")

@@ -39,6 +39,8 @@ def sheet(found: Books) -> Iterator[str]:
     yield ""
     yield _row("messages received", found.messages_received)
     yield _row("  read", found.messages_read)
+    yield _row("    said something", found.messages_read - found.messages_silent)
+    yield _row("    said nothing", found.messages_silent, "null, skipped, or texts that nobody described")
     yield _row("  dead letters", found.dead_lettered)
     yield _row("    kept", found.dead_kept, "andon dead list")
     yield _row("    replayed since", found.dead_replayed)

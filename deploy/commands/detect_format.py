@@ -28,8 +28,8 @@ def detect_format(
         list[str],
         typer.Argument(metavar="FILE...|TOPIC", help="Recordings (.jsonl), payload files, or one MQTT topic filter."),
     ],
-    site: Annotated[Path | None, typer.Option(help="The site.toml whose [site] and [broker] are meant.")] = None,
-    host: Annotated[str, typer.Option(help="Listen to this broker instead of [broker].")] = "",
+    site: Annotated[Path | None, typer.Option(help="The site.toml whose `site` and `broker` are meant.")] = None,
+    host: Annotated[str, typer.Option(help="Listen to this broker instead of the site's.")] = "",
     port: Annotated[int, typer.Option(help="Its port.")] = 1883,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to listen to a topic.")] = 30.0,
     line: Annotated[str, typer.Option(help="The line, where topics and messages do not say it.")] = "",
@@ -37,7 +37,7 @@ def detect_format(
     to: Annotated[Path | None, typer.Option("--out", help="Write the rules here; never over a file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Recognises the dialect of messages, writes the [[subscribe]] rules that read them, and tries these; no storing.
+    """Recognises the dialect of messages, writes the `subscribe` rules that read them, and tries these; no storing.
 
     Rules go to stdout or --out, the report of the trial to stderr. Exit code 0: the rules read the sample; 1: they do
     not read more than 5 % of it; 2: there is no sample.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from collector.clocks.clock import WallClock
+from collector.config import DropSettings
 from collector.dead_replay import Revived, replay_dead
 from collector.decoder import Decoder
 from collector.formats.format import BadPayload, Decoded, Stateless
-from collector.readings import NS_PER_S, Equipment, Reading, Readings, Series
+from collector.readings import NS_PER_S, Batch, Equipment, Quality, Reading, Readings, Series
 from collector.sources.source import Message
 from collector.spool.dead import DeadLetter
-from collector.spool.frames import Batch
 from collector.spool.spool import Spool
 from collector.topics import TopicTemplate
 
@@ -97,6 +97,17 @@ def test_a_letter_that_gives_nothing_stays(spool: Spool) -> None:
     silent = Decoder([(TopicTemplate("tank/#"), Silent())], WallClock())
     assert replay_dead(spool, silent) == Revived(still_dead=1)
     assert [letter.payload for letter in spool.dead.read()] == [b"12"]
+
+
+def test_what_came_in_a_file_may_be_of_any_time_past(spool: Spool) -> None:
+    drop = DropSettings(folder="in", topic="tank/1", format="lines")
+    with spool.transaction():
+        spool.dead.add(DeadLetter("tank/1", b"12 l", "an old mapping", T0_NS + 9 * 86_400 * NS_PER_S))
+    assert replay_dead(spool, decoder(b"l"), drops=[drop]).letters == 1
+    bodies = [frame.body for frame in spool.log.read(0, 10_000)]
+    assert [body.quality.tolist() for body in bodies if isinstance(body, Batch)] == [
+        [Quality.GOOD | Quality.HISTORICAL]
+    ]
 
 
 def test_without_a_mended_mapping_everything_stays(spool: Spool, letters: list[bytes]) -> None:

@@ -31,8 +31,34 @@ def test_a_tag_nobody_described_is_a_gauge_under_its_own_name() -> None:
     assert (found.series.name, found.series.kind, found.at_ns) == ("works/press:Press.1.Temp", Kind.GAUGE, AT_NS)
 
 
-def test_what_nobody_described_and_is_no_number_is_left_out() -> None:
-    assert readings(Tag("a", "text", AT_MS), Tag("b", [1], AT_MS), Tag("c", {}, AT_MS), Tag("d", None, AT_MS)) == []
+def test_what_nobody_described_and_is_no_number_is_left_out_by_name() -> None:
+    tags = Tag("a", "text", AT_MS), Tag("b", [1], AT_MS), Tag("c", {}, AT_MS), Tag("d", None, AT_MS)
+    decoded = _format(tags, TagOptions()).decode(MESSAGE)
+    assert (len(decoded.readings), decoded.left_out) == (0, ["a", "b", "c"])  # null says nothing, so nothing is missed
+
+
+def test_what_is_skipped_is_not_left_out() -> None:
+    decoded = _format((Tag("a", "20,5", AT_MS),), TagOptions(tag=(TagRule(name="a", skip=True),))).decode(MESSAGE)
+    assert (len(decoded.readings), decoded.left_out) == (0, [])
+
+
+def test_a_text_that_looks_like_a_number_is_refused_with_the_remedy() -> None:
+    with pytest.raises(BadPayload, match=r'"temp" holds "20,5", which looks like a number .* `skip` it'):
+        readings(Tag("temp", "20,5", AT_MS))
+
+
+def test_a_text_after_numbers_of_the_same_tag_is_refused() -> None:
+    tags = [Tag("temp", 41.5, AT_MS)]
+    form = TagFormat(lambda _: tags, TagOptions(), Site(enterprise="acme", name="works"), TopicTemplate("#"))
+    assert len(form.decode(MESSAGE).readings) == 1
+    tags[0] = Tag("temp", "hot", AT_MS)
+    with pytest.raises(BadPayload, match='"temp" holds "hot", and gave numbers before'):
+        form.decode(MESSAGE)
+
+
+def test_a_wrong_time_is_told_by_its_own_field() -> None:
+    with pytest.raises(BadPayload, match='field `timestamp` of `temp` holds "soon"'):
+        readings(Tag("temp", 41.5, "soon"))
 
 
 def test_what_is_described_must_be_worth_something() -> None:

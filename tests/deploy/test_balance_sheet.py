@@ -153,6 +153,17 @@ def test_what_a_full_spool_dropped_is_in_the_ledger(plant: Plant) -> None:
     assert books.missing == {"evicted": 10}
 
 
+def test_messages_that_said_nothing_are_told_apart_from_those_that_said_something(plant: Plant) -> None:
+    plant.receive([1, None, "three", None])
+    plant.receive([None])  # a delivery that brings nothing to store costs no transaction: the counters have it
+    books = plant.books()
+    assert (books.messages_received, books.messages_read, books.messages_silent, books.dead_lettered) == (4, 3, 2, 1)
+    plant.spool.close()
+    text = CliRunner().invoke(app, ["books", str(plant.path)], catch_exceptions=False).output.split("\n")
+    (something,) = (line.split()[-1] for line in text if "said something" in line)
+    assert something == "1" and any(line.split()[:3] == ["said", "nothing", "2"] for line in text)
+
+
 def test_what_is_nowhere_is_said(plant: Plant) -> None:
     plant.receive(range(10))
     with plant.spool.transaction():

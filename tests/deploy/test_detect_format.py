@@ -110,6 +110,55 @@ def test_it_fails_where_more_than_a_twentieth_cannot_be_read(recording: Path) ->
     assert "3 would be dead letters (7.0%)" in answer.stderr
 
 
+def kepware(tmp_path: Path, **tags: str) -> Path:
+    """40 messages of a gateway; `#` in a value becomes the message's number."""
+    path = tmp_path / "kepware.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for i in range(40):
+            own = [{"id": name, "v": value.replace("#", str(i))} for name, value in tags.items()]
+            payload = json.dumps({"timestamp": (AT_S + i) * 1_000, "values": own}).encode()
+            file.write(recording_line(AT_NS + i * 10**9, "scada/press/iot", payload) + "\n")
+    return path
+
+
+def test_numbers_that_cannot_be_read_are_dead_letters_and_never_states(tmp_path: Path) -> None:
+    answer = detected(kepware(tmp_path, Temp="2#,5"))
+    assert answer.exit_code == 1
+    assert "40 would be dead letters (100.0%)" in answer.stderr and "which looks like a number" in answer.stderr
+    assert "1 topic:" in answer.stderr and "1 gap would be" in answer.stderr
+    assert "state" not in answer.stdout
+
+
+def test_messages_that_say_nothing_and_tags_left_out_are_told(tmp_path: Path) -> None:
+    recorded = kepware(tmp_path, Batch="B-#")
+    answer = detected(recorded)
+    assert "40 messages read, 40 of them said nothing" in answer.stderr
+    (subscription,) = tomllib.loads(answer.stdout)["subscribe"]
+    assert subscription["tag"] == [{"name": "Batch", "skip": True}]
+
+
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        (b"", "the message is empty"),
+        (b"[" * 600 + b"]" * 600, "nested more than 64 deep, which is `limits.max_depth`"),
+        (b"[" + b"1" * 5_000_000 + b"]", "5000002 bytes, `limits.max_message_bytes` is 4194304"),
+    ],
+    ids=["empty", "deep", "large"],
+)
+def test_a_message_beyond_a_limit_is_told_by_the_limit(tmp_path: Path, payload: bytes, why: str) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(recording_line(AT_NS, "a/b", payload) + "\n", encoding="utf-8")
+    answer = detected(path)
+    assert answer.exit_code == 1 and why in answer.stderr
+
+
+def test_its_help_names_the_subscribe_rules() -> None:
+    assert "writes the `subscribe` rules" in " ".join(
+        CliRunner().invoke(app, ["detect-format", "--help"]).stdout.split()
+    )
+
+
 def test_payload_files_are_messages_of_the_topic_that_is_said(tmp_path: Path) -> None:
     payload = tmp_path / "payload.json"
     payload.write_bytes(

@@ -18,6 +18,7 @@ from collector.clocks.clock import WallClock
 from collector.config import HealthSettings
 from collector.health.counters import Counters, report
 from collector.health.server import HealthError
+from collector.inventory.booking import REFUSED_NOTE
 from collector.readings import NS_PER_S, Batch, Equipment, Series
 from collector.spool.dead import DeadLetter
 from collector.spool.frames import batch_frame
@@ -173,6 +174,24 @@ def test_the_ledger_of_the_last_day_is_summed_by_cause(site: SiteFile, spool: Sp
         spool.ledger.add(Gap("b", Cause.SEQ_GAP, NOW_NS - 2 * hour_ns, NOW_NS - hour_ns, 2, "lost too"))
     (missing,) = said(site, spool).missing
     assert (missing.cause, missing.entries, missing.missing, missing.last_asset) == ("seq_gap", 2, 9, "b")
+
+
+def test_files_and_stock_events_that_were_not_taken_are_told_until_they_were(site: SiteFile, spool: Spool) -> None:
+    healthy(site, spool)
+    failed = Gap("file a.csv", Cause.DEAD_LETTER, NOW_NS, NOW_NS, 1, "a.csv: it is empty: write it again")
+    refused = Gap("andon/v1/x/movement", Cause.DEAD_LETTER, NOW_NS, NOW_NS, 3, REFUSED_NOTE)
+    with spool.transaction():
+        for gap in (failed, refused):
+            spool.ledger.add(gap)
+    first, second = said(site, spool).wrong
+    assert (
+        first == "dropped files could not be read 1x, the last: a.csv: it is empty: write it again; it waits in failed/"
+    )
+    assert second == "3 counts, movements or orders were not booked: `andon dead list` says why"
+    with spool.transaction():
+        for gap in (failed, refused):
+            spool.ledger.add(gap._replace(missing=-gap.missing))
+    assert said(site, spool).wrong == []
 
 
 # ---- the commands ----

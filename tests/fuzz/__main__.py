@@ -47,9 +47,11 @@ def _tried(name: str, count: int, seed: int) -> int:
     is_exact = outcome.is_exact and came.is_exact
     print(
         f"{name}: {outcome.payloads:,} payloads: {outcome.read:,} read, {outcome.refused:,} dead letters, "
-        f"{outcome.silent:,} said nothing; {outcome.crashes} crashes, {outcome.hangs} hangs, "
+        f"{outcome.silent:,} said nothing, {outcome.waiting:,} wait, {outcome.left_out:,} values left out; "
+        f"{outcome.crashes} crashes, {outcome.hangs} hangs, "
         f"{len(outcome.faults)} faults, balance {'exact' if is_exact else 'WRONG'} "
-        f"({came.messages:,} went into a spool: {came.books.readings:,} readings, {came.letters:,} dead letters); "
+        f"({came.messages:,} went into a spool: {came.books.readings:,} readings, {came.letters:,} dead letters, "
+        f"{came.silent:,} said nothing); "
         f"slowest {outcome.slowest_s * 1e3:.0f} ms, memory +{outcome.rss_growth_mb:.0f} MB in the second half, "
         f"{per_s:,.0f} payloads/s",
         flush=True,

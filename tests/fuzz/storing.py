@@ -37,7 +37,7 @@ class _Payloads:
 
 
 class Stored(NamedTuple):
-    """`books`: of the spool; `messages`, `letters`: what the collector's counters say, whose sum over all is `sent`.
+    """`books`: of the spool; `messages`, `letters`, `silent`: what the collector's counters say of those `sent`.
 
     A delivery that says nothing at all costs no transaction and is in the counters alone.
     """
@@ -46,12 +46,15 @@ class Stored(NamedTuple):
     sent: int
     messages: int
     letters: int
+    silent: int
 
     @property
     def is_exact(self) -> bool:
         books = self.books
         is_same = self.letters == books.dead_lettered and self.sent == self.messages >= books.messages_received
-        return is_same and books.is_exact and books.messages_received == books.messages_read + books.dead_lettered
+        uncounted = self.messages - books.messages_received  # of deliveries that said nothing at all
+        is_balanced = books.messages_received == books.messages_read + books.dead_lettered
+        return is_same and books.is_exact and is_balanced and self.silent == books.messages_silent + uncounted
 
 
 def stored(name: str, count: int, folder: Path, seed: int = 1) -> Stored:
@@ -69,4 +72,5 @@ def stored(name: str, count: int, folder: Path, seed: int = 1) -> Stored:
             own = [message for whose, message in sent if whose == case]
             ingest(_Payloads(own, stop), decoder, appender, stop)
         counts = counters.counts
-        return Stored(books_of(spool, ()), len(sent), counts.get("messages_stored", 0), counts.get("dead_lettered", 0))
+        counted = (counts.get(name, 0) for name in ("messages_stored", "dead_lettered", "messages_silent"))
+        return Stored(books_of(spool, ()), len(sent), *counted)

@@ -29,12 +29,17 @@ _RECEIVED_NS = (0, 1_720_730_486_000_000_000, 1_795_000_000_000_000_000, -1, 2**
 
 @dataclass
 class Outcome:
-    """What a number of payloads came to; `faults` are the payloads that did what none may do, with what it was."""
+    """What a number of payloads came to; `faults` are the payloads that did what none may do, with what it was.
+
+    `read` said something, `silent` said nothing, `waiting` wait for others; of all of them `left_out` values of no use.
+    """
 
     payloads: int = 0
     read: int = 0
     refused: int = 0
     silent: int = 0
+    waiting: int = 0
+    left_out: int = 0
     crashes: int = 0
     hangs: int = 0
     readings: int = 0
@@ -44,7 +49,7 @@ class Outcome:
 
     @property
     def is_exact(self) -> bool:
-        return self.payloads == self.read + self.refused + self.silent + self.crashes
+        return self.payloads == self.read + self.refused + self.silent + self.waiting + self.crashes
 
 
 class Trial:
@@ -99,8 +104,10 @@ class Trial:
         else:
             outcome.readings += len(decoded.readings)
             said_something = bool(len(decoded.readings) or decoded.gaps or decoded.signals)
+            outcome.left_out += len(decoded.left_out)
             outcome.read += said_something
-            outcome.silent += not said_something
+            outcome.waiting += decoded.is_waiting and not said_something
+            outcome.silent += not said_something and not decoded.is_waiting
         lasted_s = time.thread_time() - began_s
         outcome.slowest_s = max(outcome.slowest_s, lasted_s)
         if lasted_s > LONG_S:

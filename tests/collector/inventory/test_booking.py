@@ -14,6 +14,7 @@ from collector.readings import Batch, Kind, Quality
 from collector.schema import BOM_VERSION, STOCK_RECEIPTS
 from collector.sources.brokers import brokers_of, readings_of
 from collector.sources.source import Message
+from collector.spool.dead import DeadLetter
 from collector.spool.frames import FrameKind
 from collector.spool.ledger import Cause
 from collector.spool.spool import Spool
@@ -57,6 +58,8 @@ def test_a_day_becomes_one_figure_with_what_is_on_its_way(spool: Spool) -> None:
         "nanjing/store/inventory/igbt:on_hand": 83.0,
         "nanjing/line/inventory/igbt:on_hand": 25.0,
         "nanjing/inventory/igbt:in_transit": 25.0,
+        "nanjing/inventory/igbt:next_due/acme": 1_772_524_800.0,
+        "nanjing/inventory/igbt:next_quantity/acme": 25.0,
         "nanjing/store/inventory/igbt:stock_difference": -2.0,
     }
     (receipts,) = records(spool, STOCK_RECEIPTS.name)
@@ -115,11 +118,24 @@ def test_a_time_ahead_is_taken_at_its_receipt_and_booked(spool: Spool) -> None:
     assert [(gap.asset, gap.cause) for gap in spool.ledger.read()] == [("nanjing/inventory", Cause.CLOCK)]
 
 
-def test_what_comes_after_its_window_is_in_the_ledger(spool: Spool) -> None:
+def test_what_comes_after_its_window_is_a_dead_letter_with_the_true_reason(spool: Spool) -> None:
     collect(spool, [message("stock", 0, quantity=5), message("movement", 24 * 9, id="now", quantity=1)])
     collect(spool, [message("movement", 24, id="late", quantity=7)])
     assert on_hand(spool) == 6.0
-    assert [gap.cause for gap in spool.ledger.read()] == [Cause.STOCK]
+    (letter,) = spool.dead.read()
+    assert "it is of 2026-03-03T08:00:00Z, and the book is closed up to 2026-03-04T08:00:00Z" in letter.reason
+    assert spool.ledger.total(Cause.DEAD_LETTER) == 1
+    assert replay_dead(spool, decoder()).still_dead == 1
+
+
+def test_of_a_dead_letter_that_stays_what_was_booked_is_said(spool: Spool) -> None:
+    """From a place where it is too late to one where it is not."""
+    collect(spool, [message("movement", hour, id=f"{hour}", quantity=1, place="line") for hour in (0, 24 * 9)])
+    moved = message("movement", 24, id="M", quantity=7, **{"from": "line", "to": "store"})
+    with spool.transaction():
+        spool.dead.add(DeadLetter(moved.topic, moved.payload, "an old mapping", RECEIVED_NS))
+    assert replay_dead(spool, decoder()).still_dead == 1
+    assert figures(spool)["nanjing/store/inventory/igbt:on_hand"] == 7.0
 
 
 REFUSED = {

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.inventory.place_book import MOST_EVENTS, PlaceBook, Verdict
+from collector.inventory.place_book import MOST_AT_ONCE, MOST_EVENTS, Event, PlaceBook, Verdict
 from collector.inventory.signals import Level, Movement, Signal, as_name
 from collector.inventory.stock_book import StockBook, StockFigures
-from tests.collector.inventory.events import bom, booked, count, move, receipt
+from tests.collector.inventory.events import T0_NS, bom, booked, count, move, receipt
 
 WITHIN_THE_WINDOW_H = 7 * 24 - 1
 
@@ -108,8 +108,36 @@ def test_what_comes_after_its_window_is_late_and_a_repeat_never_counts_twice() -
     for signal in (count(-1, 100), old, now):
         book.take(signal)
         book.figures()
-    assert book.take(old) is Verdict.LATE
+    assert book.take(old) is Verdict.KNOWN
+    assert book.take(move(0, -6, "never heard of")) is Verdict.LATE
+    assert book.take(move(0, -6)) is Verdict.LATE, "its id came before, with other content"
     assert book.figures().site.quantity == 94.0
+
+
+@pytest.mark.parametrize("events", [2_500, 5_000])
+def test_events_of_one_instant_are_all_booked_in_whatever_portions_they_come(events: int) -> None:
+    """An ERP's export has a day's movements under its date."""
+    book = PlaceBook()
+    for i in range(events):
+        assert book.take(move(0, 1.0, f"M{i}")) is Verdict.COUNTED
+        if i % 500 == 0:
+            book.fold()
+    assert book.take(move(24, 1.0, "the next day")) is Verdict.COUNTED
+    book.fold()
+    assert book.take(move(0, 1.0, "M7")) is Verdict.KNOWN
+    assert book.take(move(0, 1.0, "one more of that day")) is Verdict.COUNTED
+    assert book.figure().quantity == events + 2
+
+
+def test_more_of_one_instant_than_is_kept_is_refused_and_the_next_instant_is_not() -> None:
+    book = PlaceBook(events={f"M{i}": Event(T0_NS, 1.0) for i in range(MOST_AT_ONCE)})
+    assert book.take(move(0, 1.0, "one too many")) is Verdict.CROWDED
+    assert book.take(move(0, 1.0, "M1")) is Verdict.KNOWN
+    assert book.take(move(1, 1.0)) is Verdict.COUNTED
+    for i in range(MOST_EVENTS):
+        book.take(move(2 + i / 1000, 1.0, f"later {i}"))
+    book.fold()
+    assert (len(book.events), book.figure().quantity) == (MOST_EVENTS, MOST_AT_ONCE + MOST_EVENTS + 1)
 
 
 def test_a_first_count_from_long_ago_finds_its_place_after_all() -> None:
