@@ -2,8 +2,9 @@
 
 A benchmark is one module of this folder, found by listing it: `FIGURES` says what it measures, `once()` measures one
 run and returns the values in that order. A ratio's two sides are measured inside the same run. Optional: `RUNS` where
-three runs last too long, `conditions()`, a sentence on what the figures hold for. `once` raises NotMeasured where
-something is missing, and returns NaN for a single value that could not be had.
+three runs last too long, `conditions()`, a sentence on what the figures hold for, `TAKES`, what folder the benchmark
+reads: its `once` is called with what the person gave (`Given`). `once` raises NotMeasured where something is missing,
+and returns NaN for a single value that could not be had.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -27,6 +29,16 @@ RUNS = 3
 
 class NotMeasured(AndonError):
     """A benchmark cannot run here; the sentence says what is missing and the remedy."""
+
+
+class Given(NamedTuple):
+    """The folders a person named: data to read, and where to write results."""
+
+    data: Path | None = None
+    out: Path | None = None
+
+
+NOTHING_GIVEN = Given()
 
 
 class Figure(NamedTuple):
@@ -100,14 +112,21 @@ def names() -> list[str]:
     return sorted(name for name in found if hasattr(_module(name), "once"))
 
 
-def measure(name: str, on_run: Callable[[int, int], None], runs: int | None = None) -> Measured:
+def takes_data(name: str) -> bool:
+    """Whether the benchmark reads a folder that a person can name."""
+    return hasattr(_module(name), "TAKES")
+
+
+def measure(
+    name: str, on_run: Callable[[int, int], None], runs: int | None = None, given: Given = NOTHING_GIVEN
+) -> Measured:
     """Runs one benchmark; `on_run(run, of)` is told before each. Raises NotMeasured where it cannot be run."""
     module = _module(name)
     of: int = getattr(module, "RUNS", RUNS) if runs is None else runs
     values: list[Sequence[float]] = []
     for run in range(of):
         on_run(run + 1, of)
-        values.append(module.once())
+        values.append(module.once(given) if takes_data(name) else module.once())
     figures = [(figure, [one[i] for one in values]) for i, figure in enumerate(module.FIGURES)]
     return Measured(name, module.conditions() if hasattr(module, "conditions") else "", figures)
 

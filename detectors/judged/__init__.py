@@ -1,0 +1,1 @@
+"""How well what was said agrees with what is known to have happened."""

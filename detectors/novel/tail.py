@@ -1,0 +1,93 @@
+"""Tail: how far a signal is above the tail of all of its own past, in units of that tail's mean excess.
+
+Input: one signal, never negative. Output: 0 up to the quantile, about 1 for a usual member of the tail, and large for
+what the past cannot explain. The whole past is counted in logarithmic bins of 5 %, so memory does not grow with time.
+
+Source: Masson, Rim and Lee, DDSketch (2019) for the bins; the mean-excess function of Embrechts, Klueppelberg and
+Mikosch, Modelling Extremal Events (1997), section 6.2, for the scale.
+"""
+
+from __future__ import annotations
+
+import math
+from math import floor, log
+
+import msgspec
+
+_PER_LOG = 1.0 / math.log(1.05)
+_SMALLEST = 1e-12  # and below: no novelty at all
+_ZERO = math.floor(math.log(_SMALLEST) * _PER_LOG)
+_BINS = 200  # a factor of 17,000 below the largest; what is lower is told apart no more
+_UNHEARD_OF = 20.0  # the excess over a past that had no tail
+
+
+class Tail(msgspec.Struct):
+    """`edge` is the bin of the quantile and `at` its upper end: the signal up to which nothing is unusual.
+
+    `above` counts the past over it and `above_sum` adds that up.
+    """
+
+    count: int = 0
+    bins: dict[int, int] = {}
+    edge: int = _ZERO
+    at: float = 0.0
+    above: int = 0
+    above_sum: float = 0.0
+
+
+def excess(tail: Tail, signal: float) -> float:
+    """How far the signal is above the tail's quantile, in units of the mean excess of the past."""
+    at = tail.at
+    if signal <= at:
+        return 0.0
+    if not tail.above:
+        return _UNHEARD_OF
+    return min((signal - at) / max(tail.above_sum / tail.above - at, 0.01 * at + _SMALLEST), 1e6)
+
+
+def learn(tail: Tail, signal: float, share: float) -> None:
+    """Counts one signal; `share` of all are above the quantile."""
+    bins, edge = tail.bins, tail.edge
+    one = floor(log(signal) * _PER_LOG) if signal > _SMALLEST else _ZERO
+    if one in bins:
+        bins[one] += 1
+    else:
+        bins[one] = 1
+        if len(bins) > _BINS:
+            _merge_lowest(tail)
+    tail.count += 1
+    if one > edge:
+        tail.above += 1
+        tail.above_sum += _middle(one)
+    most = share * tail.count
+    if tail.above > most or (edge > _ZERO and tail.above + bins.get(edge, 0) <= most):
+        _move_edge(tail, most)
+
+
+def _move_edge(tail: Tail, most: float) -> None:
+    """Moves the quantile until as many of the past are above it as may be."""
+    bins, edge = tail.bins, tail.edge
+    while tail.above > most:
+        edge += 1
+        there = bins.get(edge)
+        if there:
+            tail.above -= there
+            tail.above_sum -= there * _middle(edge)
+    while edge > _ZERO and tail.above + bins.get(edge, 0) <= most:
+        there = bins.get(edge)
+        if there:
+            tail.above += there
+            tail.above_sum += there * _middle(edge)
+        edge -= 1
+    tail.edge, tail.at = edge, 0.0 if edge <= _ZERO else math.exp((edge + 1) / _PER_LOG)
+
+
+def _merge_lowest(tail: Tail) -> None:
+    """Counts the lowest bin with the one above it."""
+    lowest, next_one = sorted(tail.bins)[:2]
+    if next_one <= tail.edge:
+        tail.bins[next_one] += tail.bins.pop(lowest)
+
+
+def _middle(one: int) -> float:
+    return math.exp((one + 0.5) / _PER_LOG)
