@@ -60,6 +60,17 @@ class Calendar:
         starts, reasons = self._utc_day(line, at_ns // _DAY_NS)
         return reasons[bisect_right(starts, at_ns) - 1]
 
+    def shift(self, line: str, at_ns: int) -> str:
+        """The name of the shift that `line` works at `at_ns`, the first of those that overlap; `""` where none is."""
+        day = self.local_day(at_ns)
+        for start_day in (day - dt.timedelta(days=1), day):
+            for shift in self._shifts:
+                if shift.line in ("*", line) and _DAYS[start_day.weekday()] in shift.days:
+                    start_ns, end_ns = _span_ns(shift, start_day, self._zone)
+                    if start_ns <= at_ns < end_ns:
+                        return shift.name
+        return ""
+
     def planned_s(self, line: str, from_ns: int, to_ns: int) -> float:
         """Seconds of planned production between two instants (to 1 s; exact where the edges are whole seconds)."""
         if to_ns <= from_ns:
@@ -91,14 +102,14 @@ class Calendar:
         for of_line, start_ns, end_ns, reason in self._stops:
             if of_line in ("*", line) and start_ns <= at_ns < end_ns:
                 return reason
-        stretches = self._stretches(line, self._local_day(at_ns))
+        stretches = self._stretches(line, self.local_day(at_ns))
         if stretches is None or any(start_ns <= at_ns < end_ns for start_ns, end_ns in stretches):
             return None
         return "outside shifts"
 
     def _edges(self, line: str, from_ns: int, to_ns: int) -> list[int]:
         edges = [edge for of_line, start, end, _ in self._stops if of_line in ("*", line) for edge in (start, end)]
-        day, last = self._local_day(from_ns), self._local_day(to_ns)
+        day, last = self.local_day(from_ns), self.local_day(to_ns)
         while day <= last:
             edges.extend(edge for stretch in self._stretches(line, day) or () for edge in stretch)
             day += dt.timedelta(days=1)
@@ -109,7 +120,8 @@ class Calendar:
         starts = sorted({day * _DAY_NS, *self._edges(line, day * _DAY_NS, (day + 1) * _DAY_NS)})
         return tuple(starts), tuple(self._reason(line, start) for start in starts)
 
-    def _local_day(self, at_ns: int) -> dt.date:
+    def local_day(self, at_ns: int) -> dt.date:
+        """The day of an instant where the site is."""
         return dt.datetime.fromtimestamp(at_ns // NS_PER_S, self._zone).date()
 
     def _stretches_of_day(self, line: str, day: dt.date) -> tuple[tuple[int, int], ...] | None:
@@ -121,10 +133,7 @@ class Calendar:
         for start_day in (day - dt.timedelta(days=1), day):
             for shift in own:
                 if _DAYS[start_day.weekday()] in shift.days:
-                    end_day = start_day + dt.timedelta(days=int(shift.end <= shift.start))
-                    start = dt.datetime.combine(start_day, shift.start)
-                    end = dt.datetime.combine(end_day, shift.end)
-                    found.append((_utc_ns(start, self._zone), _utc_ns(end, self._zone)))
+                    found.append(_span_ns(shift, start_day, self._zone))
         return tuple(found)
 
 
@@ -146,6 +155,13 @@ def calendar_of(document: Document, timezone: str) -> Calendar:
         if _utc_ns(stop.end, zone) <= _utc_ns(stop.start, zone):
             raise ConfigError(f"{document.path}: `planned_stop[{i}].end`: it is not after `start`; correct the times")
     return Calendar(timezone, shifts, stops)
+
+
+def _span_ns(shift: Shift, day: dt.date, zone: ZoneInfo) -> tuple[int, int]:
+    """The stretch of a shift that starts on a local day."""
+    end_day = day + dt.timedelta(days=int(shift.end <= shift.start))
+    start, end = dt.datetime.combine(day, shift.start), dt.datetime.combine(end_day, shift.end)
+    return _utc_ns(start, zone), _utc_ns(end, zone)
 
 
 def _utc_ns(moment: dt.datetime, zone: ZoneInfo) -> int:

@@ -1,41 +1,40 @@
 """Output drop: a line makes less than it usually makes, or nothing at all.
 
-Input: COUNTER series. Two rules share one score. The *rate* rule compares the rate of the last `window_s` with the
-band learned from earlier windows of running; the *stop* rule compares the time since the last count with the usual time
-between counts, and needs no full window. A stop restarts the window, so the rate speaks of running only (performance,
-not availability: ISO 22400-2). Output: value and band in units per hour.
+Input: COUNTER series. Three rules share one score. The *stop* rule compares the time since the last count with the
+usual time between counts, and needs no full window. The *rate* rule compares the rate of the last `window_s` with the
+band learned from earlier windows of running. The *slow* rule, a count CUSUM, sums up what is missing of a lasting drop
+that no single window shows, and is designed for one false alarm in `false_alarm_d` days of running. A stop restarts the
+window, so rate and slow speak of running only (performance, not availability: ISO 22400-2). Output: value and band in
+units per hour.
 
-Only planned time counts: after a planned stop the line gets `start_up_s`; within one the score may stand at a stop,
-which the engine suppresses. A series that reports on events shows a stop by its silence, at ticks; one that reports
-periodically shows it by a constant value, and its silence is NaN: unknown. So is what may have been counted within a
-gap in the readings: its time counts neither as running nor as standing.
+Only planned time counts: after a planned stop or a changeover the line gets `start_up_s`; within a planned stop the
+score may stand at a stop, which the engine suppresses; within a changeover it is 0. A series that reports on events
+shows a stop by its silence, at ticks; one that reports periodically shows it by a constant value, and its silence is
+NaN: unknown. So is what may have been counted within a gap in the readings: its time counts neither as running nor as
+standing. Bands hang on product (`product_metric`) and shift. The evidence says what was lost, since when, and which
+stock of the line was empty when it stopped.
 
-Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); counter
-resets as in Prometheus' `rate`. It fails for a line whose takt changes by more than the band with every product (split
-the series by product), for a slow drift, which the band follows after half of its memory, and in its first windows.
+Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); Lucas,
+Counted Data CUSUM's (1985). It fails for a line whose takt changes by more than the band with products that nobody
+names, for a slow drift, which the band follows after half of its memory, and in its first windows.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 import msgspec
+import numpy as np
 
 from collector.config import NotNegative, Positive, Section
-from collector.readings import NS_PER_S, Kind, Series
-from detectors.calendar import Calendar
-from detectors.detector import NAN, Context, Evidence, PerSeries, Point
-from detectors.missed import Missed
-from detectors.quantile import median, quantile
+from collector.readings import NS_PER_S, Batch, Kind, Series
+from collector.spool.ledger import Gap
+from detectors.detector import Context, Evidence, PerSeries, Scores, as_scores
+from detectors.output import Judging, Output, OutputRate
+from detectors.surroundings import Surroundings, is_stock, usable
 
-_SLOTS = 12  # a window's resolution
-_WINDOWS = 240  # remembered, one a slot: 20 windows' worth of running
-_WINDOWS_TO_LEARN = 12
-_INTERVALS = 64  # remembered
-_INTERVALS_TO_LEARN = 10
-_SIGMAS = 4.0  # of the band's half width, from MAD
-_PLAUSIBLE = 3.0  # a jump above this many times the band's top is not production
+_S_PER_D = 86_400.0
+_STARVED_S = 60.0  # a stock that ran empty this long after the last count is still the cause
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -43,7 +42,9 @@ class Options(Section, frozen=True, kw_only=True):
 
     `tolerance_ratio`: the least half width of the band, as a share of its middle. `start_up_s`: from the end of a
     planned stop to the first count. `unknown_after_s`: a periodic series this long without a reading is unknown;
-    a third of the window if not given.
+    a third of the window if not given. `drop_ratio` and `false_alarm_d`: the lasting drop that the slow rule is best
+    for, and the days of running between two of its false alarms. `product_metric`: the line's series that names the
+    product; `state_metric`: the one whose states in `changeover_states` are no production.
     """
 
     window_s: Positive = 300.0
@@ -51,186 +52,115 @@ class Options(Section, frozen=True, kw_only=True):
     tolerance_ratio: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.2
     start_up_s: NotNegative = 60.0
     unknown_after_s: Positive | None = None
+    drop_ratio: Annotated[float, msgspec.Meta(ge=0.1, le=0.9)] = 0.2
+    false_alarm_d: Positive = 30.0
+    product_metric: str = ""
+    state_metric: str = ""
+    changeover_states: tuple[str, ...] = ("changeover", "setup", "break", "planned_stop")
 
 
-class Output(msgspec.Struct):
-    """What is kept of one counter. Rates are in units per s; NaN is not learned yet."""
+class Memory(msgspec.Struct):
+    """The snapshot: the counters' own, and what is known around them."""
 
-    last_ns: int = 0
-    value: float = NAN
-    count_ns: int = 0  # the last count
-    from_ns: int = 0  # the window speaks of nothing before this instant
-    slot: int = 0  # number of the newest slot since 1970
-    slots: list[float] = msgspec.field(default_factory=lambda: [0.0] * _SLOTS)  # units; the newest is last
-    intervals_s: list[float] = []
-    stop_s: float = NAN  # planned time without a count that is a stop
-    windows: list[float] = []  # their rates
-    low: float = NAN
-    mid: float = NAN
-    high: float = NAN
-    missed: Missed = msgspec.field(default_factory=Missed)  # since the last count
-    unsure_ns: int = 0  # a hole restarted the window here while the rate was below its band
+    counters: bytes
+    around: Surroundings
 
 
-def build(options: Options, context: Context) -> PerSeries[Output]:
-    return PerSeries(OutputDrop(options, context.calendar), Output, context, frozenset({Kind.COUNTER}))
+def build(options: Options, context: Context) -> OutputDrop:
+    return OutputDrop(options, context)
 
 
 class OutputDrop:
-    def __init__(self, options: Options, calendar: Calendar) -> None:
+    """A `Detector` of counters that listens to the line's product, state and stocks besides."""
+
+    def __init__(self, options: Options, context: Context) -> None:
         self._options = options
-        self._calendar = calendar
-        self._slot_ns = int(options.window_s * NS_PER_S / _SLOTS)
-        self._unknown_ns = int((options.unknown_after_s or options.window_s / 3) * NS_PER_S)
+        self._context = context
+        unknown_s = options.unknown_after_s or options.window_s / 3
+        judging = Judging(
+            options.window_s,
+            options.stop_intervals,
+            options.tolerance_ratio,
+            options.start_up_s,
+            unknown_s,
+            options.drop_ratio,
+            options.false_alarm_d * _S_PER_D,
+        )
+        self._rate = OutputRate(judging, context.calendar, Surroundings())
+        self._counters = PerSeries(self._rate, Output, context, frozenset({Kind.COUNTER}))
+        self._telling: dict[int, bool] = {}
 
-    def start(self, series: Series) -> Output:
-        return Output()
+    def listens(self, series: Series) -> bool:
+        """Series that the rule's own metric leaves out, and that are needed all the same."""
+        return self._tells(series) or is_stock(series)
 
-    def update(self, series: Series, memory: Output, at_ns: int, value: float) -> Point:
-        if memory.last_ns == 0:
-            memory.value, memory.slot = value, at_ns // self._slot_ns
-            memory.count_ns = memory.from_ns = at_ns
-            return Point()
-        usual_from_ns, last_slot, interval_s = memory.from_ns, memory.slot, (at_ns - memory.count_ns) / NS_PER_S
-        is_hole = memory.missed.heard(memory.last_ns, at_ns)
-        if is_hole and self._judge(series, memory, memory.last_ns).score >= 1.0:
-            memory.unsure_ns = at_ns
-        is_known = not memory.missed.within_ns(memory.count_ns, at_ns)
-        units = _units(memory, at_ns, value)
-        memory.from_ns = self._window_from_ns(series, memory, at_ns, is_hole=is_hole)
-        if units > 0:
-            memory.count_ns = at_ns
-            memory.missed.forget(at_ns)
-        memory.value = value
-        self._add(memory, at_ns, units)
-        point = self._judge(series, memory, at_ns)
-        if units > 0 and is_known and memory.from_ns == usual_from_ns:
-            _learn_interval(memory, interval_s, self._options.stop_intervals)
-        if memory.slot > last_slot:
-            self._learn_rate(memory)
-        return point
+    def score(self, batch: Batch) -> Scores:
+        batch = usable(batch)
+        there = np.unique(batch.series).tolist()
+        for one in there:
+            if is_stock(self._context.series[one]):
+                rows = batch.series == one
+                self._rate.around.note_stock(one, batch.at_ns[rows].tolist(), batch.value[rows].tolist())
+        telling = [one for one in there if self._is_telling(one)]
+        if not telling:
+            return self._counters.score(batch)
+        return self._score_with_what_is_told(batch, telling)
 
-    def passed(self, series: Series, memory: Output, at_ns: int) -> Point | None:
-        if series.on_event:
-            return self._judge(series, memory, at_ns)
-        return Point() if self._is_unknown(series, memory, at_ns) else None
+    def tick(self, at_ns: int) -> Scores:
+        return self._counters.tick(at_ns)
 
-    def miss(self, memory: Output, from_ns: int, to_ns: int) -> None:
-        memory.missed.add(from_ns, to_ns)
+    def miss(self, gap: Gap) -> None:
+        self._counters.miss(gap)
 
-    def explain(self, series: Series, memory: Output, at_ns: int) -> Evidence:
-        until_ns = at_ns if series.on_event else memory.last_ns
-        idle_s = self._idle_s(series, memory, until_ns)
-        stopped = idle_s >= memory.stop_s
-        rate, over_s = (0.0, idle_s) if stopped else self._rate(series, memory, until_ns)
-        evidence: Evidence = {"rate_per_h": rate * 3600} if over_s > 0 else {}
-        if not math.isnan(memory.mid):
-            planned = self._calendar.planned_stop(series.equipment.line, until_ns) is None
-            evidence["expected_per_h"] = memory.mid * 3600
-            evidence["units_lost"] = max(memory.mid - rate, 0.0) * over_s if planned and over_s > 0 else 0.0
-        if stopped:
-            evidence["stopped_since_s"] = memory.count_ns / NS_PER_S
-            evidence["usual_interval_s"] = median(memory.intervals_s)
+    def subject(self, series: Series) -> str:
+        return series.name
+
+    def explain(self, series: int, at_ns: int) -> Evidence:
+        evidence = self._counters.explain(series, at_ns)
+        stopped_s = evidence.get("stopped_since_s")
+        if isinstance(stopped_s, float):
+            starved = self._rate.around.starved(int((stopped_s + _STARVED_S) * NS_PER_S))
+            if starved is not None:
+                evidence["starved_of"] = self._context.series[starved[0]].name
+                evidence["starved_since_s"] = starved[1] / NS_PER_S
         return evidence
 
-    def _judge(self, series: Series, memory: Output, at_ns: int) -> Point:
-        """The worse of the two rules; NaN while neither has learned enough, or too much is missing since the count."""
-        rate, over_s = self._rate(series, memory, at_ns)
-        idle_s, drop = self._idle_s(series, memory, at_ns), NAN
-        stop = idle_s / memory.stop_s
-        if memory.mid > 0 and over_s >= self._options.window_s / 2:
-            half_width = (memory.high - memory.mid) * math.sqrt(max(self._options.window_s / over_s, 1.0))
-            drop = max((memory.mid - rate) / max(half_width, memory.mid * memory.stop_s / over_s), 0.0)
-        if stop >= 1.0:
-            rate = 0.0
-        elif self._is_unsure(series, memory, at_ns, idle_s, drop):
-            return Point()
-        score = max((score for score in (stop, drop) if not math.isnan(score)), default=NAN)
-        return Point(score, rate * 3600, memory.low * 3600, memory.mid * 3600, memory.high * 3600)
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(Memory(self._counters.snapshot(), self._rate.around))
 
-    def _idle_s(self, series: Series, memory: Output, at_ns: int) -> float:
-        """Seconds known to be without a count: since the line had to run again, in a planned stop all of them."""
-        since_ns = self._since_ns(series, memory, at_ns)
-        return max(at_ns - since_ns - memory.missed.within_ns(since_ns, at_ns), 0) / NS_PER_S
+    def restore(self, state: bytes) -> None:
+        memory = msgspec.msgpack.decode(state, type=Memory)
+        self._counters.restore(memory.counters)
+        self._rate.around = memory.around
 
-    def _is_unsure(self, series: Series, memory: Output, at_ns: int, idle_s: float, drop: float) -> bool:
-        """Whether what is missing would decide: since the last count over a slot, or with it the line had stopped."""
-        if not memory.missed.spans:
-            return math.isnan(drop) and memory.from_ns == memory.unsure_ns
-        missed_s = memory.missed.within_ns(self._since_ns(series, memory, at_ns), at_ns) / NS_PER_S
-        return missed_s * NS_PER_S > self._slot_ns or (missed_s > 0 and idle_s + missed_s >= memory.stop_s)
+    def _score_with_what_is_told(self, batch: Batch, telling: list[int]) -> Scores:
+        """Cut where product or state is told, so that each count is judged by what was known then."""
+        rows, done = [], 0
+        for at in np.flatnonzero(np.isin(batch.series, telling)).tolist():
+            rows.append(self._counters.score(batch.take(slice(done, at))))
+            self._note(self._context.series[int(batch.series[at])], int(batch.at_ns[at]), float(batch.value[at]))
+            done = at + 1
+        rows.append(self._counters.score(batch.take(slice(done, None))))
+        return _joined(rows)
 
-    def _since_ns(self, series: Series, memory: Output, at_ns: int) -> int:
-        if self._calendar.planned_stop(series.equipment.line, at_ns) is not None:
-            return memory.count_ns
-        return max(memory.count_ns, self._started_ns(series, memory, at_ns))
-
-    def _started_ns(self, series: Series, memory: Output, at_ns: int) -> int:
-        """When the line had to run after the latest planned stop, which may be still to come; 0 if none matters."""
-        known_ns = min(memory.count_ns, max(memory.from_ns, at_ns - _SLOTS * self._slot_ns))
-        planned_ns = self._calendar.planned_from_ns(series.equipment.line, at_ns, known_ns)
-        return planned_ns + int(self._options.start_up_s * NS_PER_S) if planned_ns > known_ns else 0
-
-    def _is_unknown(self, series: Series, memory: Output, at_ns: int) -> bool:
-        return not series.on_event and at_ns - memory.last_ns > self._unknown_ns
-
-    def _window_from_ns(self, series: Series, memory: Output, at_ns: int, *, is_hole: bool) -> int:
-        """From when the window may speak: a stop and an unknown stretch restart it here, a planned stop after it.
-
-        So does a hole, but not one shorter than a slot: what was counted in it comes with the next count.
-        """
-        stopped = self._idle_s(series, memory, at_ns) >= memory.stop_s
-        unknown = self._is_unknown(series, memory, at_ns) or (is_hole and at_ns - memory.last_ns > self._slot_ns)
-        restart_ns = at_ns if stopped or unknown else 0
-        return max(memory.from_ns, restart_ns, self._started_ns(series, memory, at_ns))
-
-    def _rate(self, series: Series, memory: Output, at_ns: int) -> tuple[float, float]:
-        """Units per s over the window that ends at `at_ns`, and the seconds it really speaks of; NaN over none."""
-        slot = at_ns // self._slot_ns
-        started_ns = self._started_ns(series, memory, at_ns)
-        from_ns = max(memory.from_ns, started_ns, (slot - _SLOTS + 1) * self._slot_ns)
-        over_s = (at_ns - from_ns) / NS_PER_S
-        if over_s <= 0:
-            return NAN, 0.0
-        units = sum(memory.slots[min(slot - memory.slot, _SLOTS) :]) if started_ns <= memory.from_ns else 0.0
-        return units / over_s, over_s
-
-    def _add(self, memory: Output, at_ns: int, units: float) -> None:
-        """Moves the window to the reading and counts its units, those after the window's start."""
-        slot = at_ns // self._slot_ns
-        passed = min(slot - memory.slot, _SLOTS)
-        memory.slots = [*memory.slots[passed:], *[0.0] * passed]
-        memory.slot = slot
-        if memory.from_ns >= at_ns:
-            memory.slots = [0.0] * _SLOTS
+    def _note(self, series: Series, at_ns: int, value: float) -> None:
+        if series.metric == self._options.product_metric:
+            self._rate.around.note_product(series, at_ns, value)
         else:
-            memory.slots[-1] += units
+            self._rate.around.note_state(series, at_ns, value, self._options.changeover_states)
 
-    def _learn_rate(self, memory: Output) -> None:
-        """Keeps the rate of the slots just completed, if the line ran through all of them."""
-        if memory.from_ns > (memory.slot - _SLOTS + 1) * self._slot_ns:
-            return
-        over_s = (_SLOTS - 1) * self._slot_ns / NS_PER_S
-        memory.windows = [*memory.windows[1 - _WINDOWS :], sum(memory.slots[:-1]) / over_s]
-        if len(memory.windows) >= _WINDOWS_TO_LEARN and not math.isnan(memory.stop_s):
-            middle = median(memory.windows)
-            spread = 1.4826 * median(abs(rate - middle) for rate in memory.windows)
-            pause = middle * memory.stop_s / over_s  # what one pause costs that is not yet a stop
-            half = max(_SIGMAS * spread, self._options.tolerance_ratio * middle, pause)
-            memory.low, memory.mid, memory.high = max(middle - half, 0.0), middle, middle + half
+    def _is_telling(self, series: int) -> bool:
+        known = self._telling.get(series)
+        if known is None:
+            known = self._telling[series] = self._tells(self._context.series[series])
+        return known
+
+    def _tells(self, series: Series) -> bool:
+        return bool(series.metric) and series.metric in (self._options.product_metric, self._options.state_metric)
 
 
-def _learn_interval(memory: Output, interval_s: float, stop_intervals: float) -> None:
-    """Keeps the time between two counts of a running line, and with it how long a stop is."""
-    memory.intervals_s = [*memory.intervals_s[1 - _INTERVALS :], interval_s]
-    if len(memory.intervals_s) >= _INTERVALS_TO_LEARN:
-        usual_s, rare_s = median(memory.intervals_s), quantile(memory.intervals_s, 0.95)
-        memory.stop_s = max(stop_intervals * usual_s, 2 * rare_s)
-
-
-def _units(memory: Output, at_ns: int, value: float) -> float:
-    """Units since the last reading: a fall is a restart from 0, an impossible jump counts as the usual rate."""
-    units = value - memory.value if value >= memory.value else max(value, 0.0)
-    elapsed_s = (at_ns - memory.last_ns) / NS_PER_S
-    possible = memory.high * elapsed_s * _PLAUSIBLE + 1  # NaN, and so no limit, while the band is unknown
-    return memory.mid * elapsed_s if units > possible else units
+def _joined(parts: list[Scores]) -> Scores:
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return as_scores([])
+    return Scores(*(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__slots__))

@@ -3,7 +3,8 @@
 Input: STOCK series. Use is measured from the stock itself: falls of its lowest level since the last refill are
 consumption, gathered in short stretches; a clear rise is a refill. The quantiles of the recent stretches give the time
 to empty as an interval; the score is the response time over its early end. Output: value and expected are the median
-time to empty in s, low and high its early and late quantile.
+time to empty in s, low and high its early and late quantile. Stocks booked on the line `inventory` are forecast:
+`detectors.stores`.
 
 Source: the reorder point under uncertain demand (Silver, Pyke and Thomas, Inventory and Production Management in Supply
 Chains), with measured quantiles in place of a normal distribution.
@@ -22,10 +23,12 @@ import msgspec
 
 from collector.config import Positive, Section
 from collector.readings import NS_PER_S, Kind, Series
+from collector.schema import INVENTORY_LINE
 from detectors.calendar import Calendar
-from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.detector import NAN, Context, Detector, Evidence, PerSeries, Point
 from detectors.missed import Missed
 from detectors.quantile import median, quantile
+from detectors.stores import Stores
 
 HIGHEST_SCORE = 100.0  # what an empty stock scores
 _FALLS = 4  # falls that make a stretch: fewer measure the lot, not the rate
@@ -40,11 +43,15 @@ _NOISE_GAIN = 0.02
 class Options(Section, frozen=True, kw_only=True):
     """`response_s`: from the alert until the refill is in place, as the site states it.
 
-    `early_quantile`: the share of cases in which the stock may be empty even sooner than assumed.
+    `early_quantile`: the share of cases in which the stock may be empty even sooner than assumed. Of booked stocks,
+    `chance_ratio`: warned is at this chance of being empty within one and a half response times, a lower one warns of
+    more and is wrong more often; `used_by`: the line that starves, whose calendar the use follows.
     """
 
     response_s: Positive
     early_quantile: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.1
+    chance_ratio: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.36
+    used_by: str = ""
 
 
 class Stretch(msgspec.Struct, array_like=True):
@@ -72,7 +79,10 @@ class Stock(msgspec.Struct):
     missed: Missed = msgspec.field(default_factory=Missed)  # since the last fall
 
 
-def build(options: Options, context: Context) -> PerSeries[Stock]:
+def build(options: Options, context: Context) -> Detector:
+    """Stocks of a site's inventory are forecast from their bookings and receipts, those on the floor are measured."""
+    if context.line.endswith(f"/{INVENTORY_LINE}"):
+        return Stores(options.response_s, options.chance_ratio, options.used_by, context)
     return PerSeries(Shortage(options, context.calendar), Stock, context, frozenset({Kind.STOCK}))
 
 

@@ -5,8 +5,9 @@ import math
 
 import pytest
 
-from collector.readings import Kind
+from collector.readings import NS_PER_S, BatchBuilder, Kind, Quality, Series
 from detectors.calendar import Calendar, PlannedStop
+from detectors.detector import Context
 from detectors.methods import output_drop
 from tests.detectors.played import START_S, Played, series
 
@@ -223,7 +224,8 @@ def test_the_evidence_of_a_slow_line(line):
     line.run(600, takt_s=8.0)
     said = line.played.explain(4200)
     assert said["rate_per_h"] == pytest.approx(450, rel=0.05)
-    assert said["units_lost"] == pytest.approx(300 / 8, rel=0.15)
+    assert said["units_lost"] == pytest.approx(600 / 8, rel=0.2)  # since it slowed down, not of the window alone
+    assert said["slow_since_s"] == pytest.approx(START_S + 3600, abs=120)
     assert "stopped_since_s" not in said
 
 
@@ -242,3 +244,69 @@ def test_it_is_quiet_while_it_learns(line):
 def test_a_counter_that_hardly_counts_never_alarms_by_rate():
     line = Line(ON_EVENT, window_s=300)
     assert not active(line.run(100_000, takt_s=900))
+
+
+class Surrounded:
+    """A counter with the line's product, state and stock beside it; a unit every 4 s, read every 10 s."""
+
+    def __init__(self, calendar: Calendar | None = None) -> None:
+        place = PERIODIC.equipment
+        self.series = {
+            0: PERIODIC,
+            1: Series(place, "product", "1", Kind.STATE, ("slow", "fast")),
+            2: Series(place, "state", "1", Kind.STATE, ("run", "changeover")),
+            3: Series(place, "beads", "g", Kind.STOCK),
+        }
+        options = output_drop.Options(product_metric="product", state_metric="state")
+        self.detector = output_drop.build(options, Context(self.series, calendar or Calendar(), "north/press"))
+        self.second, self.count = 0, 0.0
+
+    def tell(self, series: int, value: float) -> None:
+        self._score(series, value)
+
+    def run(self, for_s: int, takt_s: float = 4.0) -> list[float]:
+        scores = []
+        for _ in range(for_s // 10):
+            self.second += 10
+            self.count += 10 / takt_s if takt_s else 0
+            scores += self._score(0, math.floor(self.count + 1e-9))
+        return scores
+
+    def _score(self, series: int, value: float) -> list[float]:
+        builder, at_ns = BatchBuilder(), (START_S + self.second) * NS_PER_S + series
+        builder.add(series, at_ns, value, Quality.GOOD, at_ns)
+        return self.detector.score(builder.build()).score.tolist()
+
+
+def test_each_product_has_a_band_of_its_own_and_finds_it_again():
+    line = Surrounded()
+    for product, takt_s in ((1, 4.0), (0, 8.0), (1, 4.0), (0, 8.0)):
+        line.tell(1, product)
+        assert not [score for score in line.run(3600, takt_s) if score >= 1.0]
+    assert [score for score in line.run(1200, 16.0) if score >= 1.0]
+
+
+def test_a_changeover_is_no_stop_and_the_start_after_it_has_its_time():
+    line = Surrounded()
+    line.run(3600)
+    line.tell(2, 1)
+    assert max(line.run(1800, 0)) < 1.0
+    line.tell(2, 0)
+    assert max(line.run(50, 0)) < 1.0
+    assert max(line.run(300, 0)) >= 1.0
+
+
+def test_a_stop_names_the_stock_it_starved_of():
+    line = Surrounded()
+    line.tell(3, 50.0)
+    line.run(3600)
+    line.tell(3, 0.0)
+    assert max(line.run(300, 0)) >= 1.0
+    said = line.detector.explain(0, (START_S + line.second) * NS_PER_S)
+    assert said["starved_of"] == "north/press/cell:beads"
+    assert said["starved_since_s"] == pytest.approx(START_S + 3600)
+
+
+def test_a_lasting_drop_within_the_band_is_seen_in_the_end(line):
+    line.run(7200)
+    assert active(line.run(5400, takt_s=4.8))
