@@ -44,15 +44,18 @@ def test_the_collector_killed_at_50_random_moments_loses_and_doubles_nothing(tmp
 
 
 def test_a_broker_killed_while_it_hands_messages_on_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """A message is handed on before its publisher hears of it: what the broker forgets, the collector already has."""
+    """A message is handed on before its publisher hears of it: what the broker forgets, the collector already has.
+
+    That holds while what is under way fits the broker's window of 2,000: at this rate a busy machine may pause for 5 s.
+    """
     with lasting_broker(tmp_path / "broker") as broker, plant(tmp_path, broker) as rig:
         subscribed(rig)
-        with rig.andon("collect"), Numbered(broker.port, messages=20_000, per_s=2_000) as numbers:
-            wait(lambda: shown(rig.store) > 2_000, "nothing is stored", 30.0)
+        with rig.andon("collect"), Numbered(broker.port, messages=8_000, per_s=400) as numbers:
+            wait(lambda: shown(rig.store) > 800, "nothing is stored", 30.0)
             broker.kill()
             time.sleep(1.5)
             with lasting_broker(tmp_path / "broker", broker.port) as again:
-                wait(lambda: shown(rig.store) > 8_000, "nothing is stored after the broker came back", 30.0)
+                wait(lambda: shown(rig.store) > 3_500, "nothing is stored after the broker came back", 30.0)
                 again.kill()
                 time.sleep(1.5)
                 with lasting_broker(tmp_path / "broker", broker.port):
