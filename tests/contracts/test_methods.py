@@ -24,7 +24,7 @@ from tests.detectors import lessons
 from tests.detectors.playback import play
 
 START_S, STEP_S, STEPS = 1_752_000_000, 5, 900
-STUCK, SILENT, SLOW = range(300, 420), range(500, 560), range(620, 700)
+STUCK, SILENT, SLOW, BURST = range(300, 420), range(500, 560), range(620, 700), range(760, 800)
 PLACE = Equipment("acme", "north", "hall", "press", "cell")
 SERIES = {
     0: Series(PLACE, "temperature", "Cel"),
@@ -33,6 +33,7 @@ SERIES = {
     3: Series(PLACE, "bottles", "1", Kind.COUNTER, on_event=True),
     4: Series(PLACE, "state", "1", Kind.STATE, ("idle", "run")),
     5: Series(PLACE, "recipe"),
+    6: Series(PLACE, "scrap", "1", Kind.COUNTER),
 }
 MODEL, MODEL_BYTES = lessons.kept()
 CONTEXT = Context(
@@ -41,9 +42,9 @@ CONTEXT = Context(
 
 
 def line(steps: int = STEPS) -> Batch:
-    """A line with one trouble of each kind: a frozen gauge, silence, a slow stretch, a stock that runs empty."""
+    """A line with one trouble of each kind: a frozen gauge, silence, a slow stretch, scrap, a stock that runs empty."""
     rng = np.random.default_rng(11)
-    builder, good, stock = BatchBuilder(), 0, 400.0
+    builder, good, scrap, stock = BatchBuilder(), 0, 0, 400.0
     for i in range(steps):
         at_ns = (START_S + i * STEP_S) * NS_PER_S + 7 * i % 5
         phase = i % STEPS
@@ -51,8 +52,9 @@ def line(steps: int = STEPS) -> Batch:
             continue
         made = 2 if phase not in SLOW else int(i % 3 == 0)
         good, stock = good + made, 400.0 if stock <= -20 else stock - made
+        scrap += 3 if phase in BURST else int(i % 5 == 0)
         temperature = 21.0 if phase in STUCK else float(rng.normal(20, 1))
-        values = {0: temperature, 1: max(stock, 0.0), 2: good, 4: float(made > 0), 5: 12.0}
+        values = {0: temperature, 1: max(stock, 0.0), 2: good, 4: float(made > 0), 5: 12.0, 6: scrap}
         for series, value in values.items():
             builder.add(series, at_ns, value, Quality.GOOD, at_ns)
         if made:
