@@ -96,6 +96,8 @@ class Session:
             if code == Code.TAKEN_OVER:
                 self._counters.add("broker_taken_over")
                 level = logging.ERROR
+            if self._drops_asked and code == Code.UNSPECIFIED:  # its way to say no; it is not asked again
+                level = logging.INFO
             self._say(f"lost {code}", level, "broker.lost", name, remedy(code))
             if self._drops_asked:
                 self._stop_watching("the broker ended the connection when asked for it")
