@@ -10,7 +10,12 @@ demo: $(VENV)/.demo ## everything in one process; the board on localhost
 	$(BIN)/andon demo $(ARGS)
 
 test: $(VENV)/.dev ## unit, contract and case tests; those with real servers where the servers are there
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest -m 'not plant' --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m plant
+endif
 
 plant: $(VENV)/.dev ## only the tests with real servers
 	$(BIN)/python -m pytest -m plant $(ARGS)
