@@ -68,9 +68,14 @@ def test_the_last_messages_are_given_up_too(tmp_path: Path) -> None:
 def test_stop_ends_a_publisher_that_waits(tmp_path: Path) -> None:
     with mute_broker(ACCEPTED) as broker:
         publisher, stop = Publisher(broker, tmp_path, "plant"), Event()
-        threading.Timer(0.3, stop.set).start()
-        began = time.monotonic()
-        publish_all(MESSAGES, publisher, Pace(None, stop), stop, on_message=lambda _message: None)
+
+        def stop_when_it_waits(message: Published) -> None:
+            if message is MESSAGES[999]:  # the last that may be under way
+                threading.Timer(0.3, stop.set).start()
+
+        publish_all(MESSAGES, publisher, Pace(None, stop), stop, on_message=stop_when_it_waits)
+        stopped = time.monotonic()
         publisher.finish(stop)
+        assert stop.is_set()
         assert publisher.published == 1000
-        assert time.monotonic() - began < 10.0
+        assert time.monotonic() - stopped < 10.0
