@@ -18,6 +18,7 @@ from collector.spool.ledger import Gap
 from collector.topics import TopicTemplate
 
 START_S = 1_772_409_600  # 2026-03-02
+REBIRTH_CONTROL = Metric(False, "Device Control/Rebirth", datatype=Datatype.BOOLEAN)
 
 
 def ns(at_s: float) -> int:
@@ -32,22 +33,28 @@ def new_format(**options: object) -> SparkplugB:
 
 @dataclass
 class Node:
-    """Publishes as group `g`; `device` has the metrics `m0`, `m1`, ... under aliases from 1 on."""
+    """Publishes as group `g`; `device` has the metrics `m0`, `m1`, ... under aliases from 1 on, and with
+    `takes_rebirth` one by which it can be asked for its birth."""
 
     name: str = "n"
     device: str = "d"
     metrics: int = 2
     bd_seq: int = -1
     seq: int = 0
-    aliases: list[int] = field(default_factory=list)
+    takes_rebirth: bool = False
 
     def born(self, at_s: float) -> list[Message]:
         """NBIRTH and the device's DBIRTH."""
         self.bd_seq, self.seq = (self.bd_seq + 1) % 256, 0
         stamp_ms = ns(at_s) // 1_000_000
         own = (Metric(self.bd_seq, "bdSeq", None, stamp_ms, Datatype.INT64),)
-        declared = tuple(Metric(0.0, f"m{i}", i + 1, stamp_ms, Datatype.DOUBLE) for i in range(self.metrics))
-        return [self._says("NBIRTH", at_s, own), self._says("DBIRTH", at_s, declared)]
+        return [self._says("NBIRTH", at_s, own), self.device_born(at_s, *self.declared(at_s))]
+
+    def declared(self, at_s: float) -> list[Metric]:
+        """What the device's birth holds."""
+        stamp_ms = ns(at_s) // 1_000_000
+        own = [Metric(0.0, f"m{i}", i + 1, stamp_ms, Datatype.DOUBLE) for i in range(self.metrics)]
+        return [*own, REBIRTH_CONTROL] if self.takes_rebirth else own
 
     def device_born(self, at_s: float, *metrics: Metric) -> Message:
         """A DBIRTH of these metrics."""

@@ -169,6 +169,7 @@ def test_birth_and_will_of_a_connection_carry_the_same_time() -> None:
         (SPARKPLUG + "reorder_s = 9\n", "`subscribe[0].reorder_s`"),
         (SPARKPLUG + 'rebirth = "yes"\n', "`subscribe[0].rebirth`"),
         (SPARKPLUG + 'host_id = "a/b"\n', "`subscribe[0].host_id`"),
+        (SPARKPLUG + "device_rebirth = true\n", "`device_rebirth` needs `rebirth = true`"),
         (
             SPARKPLUG + 'host_id = "a"\n' + SPARKPLUG.replace("spBv1.0/#", "spBv1.0/+/#") + 'host_id = "b"\n',
             "spBv1.0/STATE/b and spBv1.0/STATE/a cannot both be announced by one connection",

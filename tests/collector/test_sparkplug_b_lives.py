@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.formats.sparkplug_b.edge_node import EdgeNode
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, encode
 from collector.readings import Quality, Reading
 from collector.sources.source import Message
 from tests.collector.sparkplug_nodes import START_S, Heard, Node, new_format, ns
 
-EVENTS = st.lists(st.sampled_from(["data", "lost", "late death", "death", "device death", "rebirth"]), max_size=40)
+KINDS = ("data", "lost", "late death", "death", "device death", "rebirth")
+EVENTS = st.lists(st.sampled_from(KINDS), max_size=40)
 
 
 def stale(readings: list[Reading]) -> list[Reading]:
     return [one for one in readings if one.quality == Quality.STALE]
 
 
-@settings(deadline=None, max_examples=200)
-@given(EVENTS, st.randoms(use_true_random=False), st.floats(0, 5))
-def test_r9_whatever_the_order_every_late_death_is_ignored_and_every_true_one_is_told(
-    events: list[str], chance: object, reorder_s: float
-) -> None:
-    """Connections follow each other; deaths of earlier ones (an older bdSeq) come at any time in between."""
+class Lived(NamedTuple):
+    """How often something came that a host may take wrong."""
+
+    late_deaths: int
+    true_deaths: int
+
+
+def lived(events: Sequence[str], chance: random.Random, reorder_s: float) -> Lived:
+    """Connections follow each other; deaths of earlier ones (an older bdSeq) come at any time in between.
+
+    Raises AssertionError where a late death is heeded, or a true one is not told of every live metric at once.
+    """
     node, heard, at_s = Node(), Heard(new_format(reorder_s=reorder_s)), 0.0
     heard.hear(node.born(at_s))
     online = is_born = True
-    late = 0
+    late = true = 0
     for event in events:
         at_s += 1.0
         told = len(stale(heard.readings))
@@ -43,11 +54,12 @@ def test_r9_whatever_the_order_every_late_death_is_ignored_and_every_true_one_is
             heard.hear(node.born(at_s))
             online = is_born = True
         elif event == "late death" and node.bd_seq:
-            heard.hear([node.died(at_s, bd_seq=node.bd_seq - 1 - chance.randrange(node.bd_seq))])  # type: ignore[attr-defined]
+            heard.hear([node.died(at_s, bd_seq=node.bd_seq - 1 - chance.randrange(node.bd_seq))])
             late += online
         elif event == "death":
             heard.hear([node.died(at_s)])
             wanted = node.metrics if online and is_born else 0
+            true += wanted > 0
             online = is_born = False
         elif event == "device death":
             heard.hear([node.device_died(at_s)])
@@ -57,6 +69,37 @@ def test_r9_whatever_the_order_every_late_death_is_ignored_and_every_true_one_is
             is_born = False
         assert len(stale(heard.readings)) - told == wanted, event
     assert heard.form.gauges()["sparkplug_late_deaths"] == late
+    return Lived(late, true)
+
+
+@settings(deadline=None, max_examples=200)
+@given(EVENTS, st.randoms(use_true_random=False), st.floats(0, 5))
+def test_r9_whatever_the_order_every_late_death_is_ignored_and_every_true_one_is_told(
+    events: list[str], chance: random.Random, reorder_s: float
+) -> None:
+    lived(events, chance, reorder_s)
+
+
+def by_chance(seed: int) -> Lived:
+    chance = random.Random(seed)
+    return lived(chance.choices(KINDS, k=40), chance, chance.uniform(0, 5))
+
+
+def test_r9_random_lives_hold_late_deaths_and_true_ones() -> None:
+    lives = [by_chance(seed) for seed in range(30)]
+    assert sum(one.late_deaths for one in lives) > 50
+    assert sum(one.true_deaths for one in lives) > 50
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["every death", "no death"])
+def test_r9_a_host_that_heeds_every_death_or_none_is_found_out(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives = {seed: by_chance(seed) for seed in range(20)}
+    telling = [seed for seed, one in lives.items() if (one.late_deaths if ends else one.true_deaths)]
+    assert len(telling) > 10
+    monkeypatch.setattr(EdgeNode, "is_ended_by", lambda *_: ends)
+    for seed in telling:
+        with pytest.raises(AssertionError):
+            by_chance(seed)
 
 
 def test_r9_a_true_death_makes_every_live_metric_stale_with_the_message_that_tells_it() -> None:

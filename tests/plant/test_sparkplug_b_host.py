@@ -29,9 +29,10 @@ from collector.sources.mqtt import MqttSource
 from collector.sources.source import Message, Saying
 from collector.spool.spool import Spool
 from collector.topics import TopicTemplate
+from deploy.bench import sparkplug_death
 from tests.collector.sparkplug_nodes import START_S, Node
 from tests.plant.cutting_proxy import CuttingProxy
-from tests.plant.servers import mosquitto
+from tests.plant.servers import mosquitto, need
 
 pytestmark = pytest.mark.plant
 
@@ -184,6 +185,13 @@ def test_r8_500_edge_nodes_are_known_in_under_60_s_with_at_most_20_requests_a_se
         with hosting(broker.port, tmp_path, rebirth=True) as again:
             until(lambda: again.gauges()["sparkplug_nodes_born"] == NODES, "what the spool knew is not known", 5.0)
             assert again.gauges()["sparkplug_nodes"] == NODES
+
+
+def test_r9_metrics_are_stale_on_disk_within_1_s_of_a_true_death_and_not_of_a_late_one() -> None:
+    need("mosquitto")
+    slowest_s, ignored_percent = sparkplug_death.once()
+    assert ignored_percent == 100
+    assert slowest_s < 1
 
 
 def test_what_cannot_be_said_is_counted(tmp_path: Path) -> None:

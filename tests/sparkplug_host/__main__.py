@@ -54,7 +54,7 @@ def _summary(outcomes: Sequence[Outcome], took_s: float) -> list[str]:
         f"an altered one that violates it; must >= {MUST}: {verdict} ({took_s:.0f} s)",
         f"     of these {len(noted)} with a reservation:",
         *(f"       {one.assertion.id}: {one.assertion.note}" for one in noted),
-        f"     {len(skipped)} not checked on it: Andon sends no device commands and is no edge node",
+        f"     {len(skipped)} not checked on it: Andon is no edge node",
     ]
 
 

@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tests.sparkplug_host.recordings import SCRIPTED
 from tests.sparkplug_host.spoiling import Edit, spoilt
 from tests.sparkplug_host.transcript import Standing, Transcript, Verdict
 
@@ -44,11 +43,12 @@ class Assertion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Outcome(NamedTuple):
-    """By recording, `ours` being those that can show our collector keeping it; `spoilt` is of the altered one."""
+    """By recording, `ours` being those that can show our collector keeping it; `unspoilt` is of the one that `spoilt`
+    was made of."""
 
     assertion: Assertion
     ours: Mapping[str, Verdict]
-    scripted: Verdict
+    unspoilt: Verdict
     spoilt: Verdict
 
     @property
@@ -75,10 +75,9 @@ def assertions() -> list[Assertion]:
 
 def outcome(assertion: Assertion, recordings: Mapping[str, Transcript]) -> Outcome:
     judge = assertion.judge
-    own = {name: wire for name, wire in recordings.items() if name != SCRIPTED and assertion.binds == "host"}
-    ours = {name: judge(wire) for name, wire in own.items()}
-    altered = spoilt(recordings[assertion.fails.of], assertion.fails)
-    return Outcome(assertion, ours, judge(recordings[SCRIPTED]), judge(altered))
+    ours = {name: judge(wire) for name, wire in recordings.items() if assertion.binds == "host"}
+    whole = recordings[assertion.fails.of]
+    return Outcome(assertion, ours, judge(whole), judge(spoilt(whole, assertion.fails)))
 
 
 def _judge(found: Callable[..., Verdict], words: tuple[str, ...], wire: Transcript) -> Verdict:

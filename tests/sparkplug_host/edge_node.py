@@ -1,4 +1,7 @@
-"""An edge node with one device, that does what a test tells it; over paho, so that its session is a real one."""
+"""An edge node with one device, that does what a test tells it; over paho, so that its session is a real one.
+
+Its device takes requests for its birth itself.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,21 @@ _PATIENCE_S = 20.0
 
 
 class EdgeNode:
-    """Connected and subscribed to its commands when made; `asked` is set when one came."""
+    """Connected and subscribed to its commands when made; `asked` is set when one came, `device_asked` when one for the
+    device did."""
 
     def __init__(self, port: int, group: str, name: str, device: str = "press") -> None:
         self._group, self._name, self._device = group, name, device
         self._bd_seq = self._seq = 0
         self._ready = Event()
-        self.asked = Event()
+        self.asked, self.device_asked = Event(), Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, f"{group}-{name}", reconnect_on_failure=False)
         self._client.will_set(self._topic("NDEATH"), encode(self._death()), 1)
-        self._client.on_connect = lambda client, *_: client.subscribe(self._topic("NCMD"), 1)
+        self._client.on_connect = lambda client, *_: client.subscribe(
+            [(self._topic("NCMD"), 1), (self._topic("DCMD"), 1)]
+        )
         self._client.on_subscribe = lambda *_: self._ready.set()
-        self._client.on_message = lambda *_: self.asked.set()
+        self._client.on_message = lambda *heard: self._hear(heard[-1].topic)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._ready.wait(_PATIENCE_S), "the edge node did not get to its broker"
@@ -41,10 +47,21 @@ class EdgeNode:
             Metric(24.0, NODE_METRIC, None, _now_ms(), Datatype.DOUBLE),
         )
         self._send("NBIRTH", self._next(own))
-        self._send("DBIRTH", self._next((Metric(20.0, DEVICE_METRIC, None, _now_ms(), Datatype.DOUBLE),)))
+        self.device_born()
+
+    def device_born(self) -> None:
+        own = (
+            Metric(False, "Device Control/Rebirth", None, _now_ms(), Datatype.BOOLEAN),
+            Metric(20.0, DEVICE_METRIC, None, _now_ms(), Datatype.DOUBLE),
+        )
+        self._send("DBIRTH", self._next(own))
 
     def data(self, value: float) -> None:
         self._send("DDATA", self.prepared(value))
+
+    def stranger(self) -> None:
+        """Data under an alias that no birth declared."""
+        self._send("DDATA", self._next((Metric(1.0, "", 77, _now_ms(), Datatype.DOUBLE),)))
 
     def prepared(self, value: float) -> Payload:
         """The next message's payload, for `late`."""
@@ -60,6 +77,9 @@ class EdgeNode:
     def end(self) -> None:
         """Ends its thread; its connection is cut, or is cut with that."""
         self._client.loop_stop()
+
+    def _hear(self, topic: str) -> None:
+        (self.asked if topic == self._topic("NCMD") else self.device_asked).set()
 
     def _next(self, metrics: tuple[Metric, ...]) -> Payload:
         payload = Payload(_now_ms(), self._seq, metrics)

@@ -1,6 +1,4 @@
-"""The scenarios, each recorded once. All but the last are of our own collector; in the last a scripted host sends what
-Andon never does, device commands, so that the checks of those are tried on something, too.
-"""
+"""The scenarios, each recorded once, all of our own collector."""
 
 from __future__ import annotations
 
@@ -12,14 +10,11 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload, encode
 from collector.sources.source import Saying
 from deploy.bench.servers import mosquitto
-from tests.sparkplug_host.edge_node import DEVICE_METRIC, EdgeNode
+from tests.sparkplug_host.edge_node import EdgeNode
 from tests.sparkplug_host.stage import PATIENCE_S, SECOND, Setting, Stage
 from tests.sparkplug_host.transcript import EDGE, HOST, Transcript
-
-SCRIPTED = "device_commands"
 
 
 def recorded(folder: Path) -> dict[str, Transcript]:
@@ -36,7 +31,7 @@ def recorded(folder: Path) -> dict[str, Transcript]:
                 (Setting("disorder"), one, _hears_in_disorder),
                 (Setting("long_window", reorder_s=2.0), one, hears_a_gap),
                 (Setting("two_servers"), two, _has_two_servers),
-                (Setting(SCRIPTED, speaks=False), one, _scripted_host),
+                (Setting("device_in_doubt", asks_devices=True), one, _doubts_a_device),
             )
         }
 
@@ -118,25 +113,18 @@ def _has_two_servers(stage: Stage) -> None:
         stage.until(lambda: stage.births(SECOND) >= 2, "it does not come back to the second server")
 
 
-def _scripted_host(stage: Stage) -> None:
-    """What Andon never sends: a device command, by a host that is a few lines of paho."""
-    topic, stamp_ms = f"spBv1.0/STATE/{stage.name}", time.time_ns() // 10**6
-    metric = Metric(30.0, DEVICE_METRIC, timestamp_ms=stamp_ms, datatype=Datatype.DOUBLE)
-    command = encode(Payload(stamp_ms, None, (metric,)))
-    birth = Saying(topic, b'{"online":true,"timestamp":%d}' % stamp_ms, 1, True)
-    host = paho.Client(CallbackAPIVersion.VERSION2, stage.name)
-    host.connect("127.0.0.1", stage.taps[HOST].port)
-    host.subscribe("spBv1.0/#", 1)
-    host.loop_start()
-    stage.until(stage.is_ready, "the scripted host is not subscribed")
-    edge = stage.edge()
-    edge.born()
-    stage.until_heard("DBIRTH")
-    for one in (birth, Saying(f"spBv1.0/{stage.name}/DCMD/line/press", command)):
-        host.publish(one.topic, one.payload, one.qos, one.retain).wait_for_publish(PATIENCE_S)
-    edge.end()
-    host.disconnect()
-    host.loop_stop()
+def _doubts_a_device(stage: Stage) -> None:
+    """It sends what its birth did not declare: it alone is asked to be born again, and its edge node is not."""
+    with stage.host():
+        edge = stage.edge()
+        edge.born()
+        edge.stranger()
+        assert edge.device_asked.wait(PATIENCE_S), "the device is not asked for its birth"
+        edge.device_born()
+        edge.data(27.0)
+        stage.until_heard("DDATA", 2)
+        assert not edge.asked.is_set(), "its edge node is asked as well"
+        edge.end()
 
 
 def _say(port: int, one: Saying) -> None:

@@ -51,16 +51,18 @@ _SPEAKS = """
 host_id = "{host_id}"
 rebirth = true
 reorder_s = {reorder_s}
+device_rebirth = {asks_devices}
 """
 
 
 class Setting(NamedTuple):
-    """What differs between scenarios. Not `speaks`: the site says nothing of host_id and rebirth."""
+    """What differs between scenarios. Not `speaks`: the site says nothing of host_id, rebirth and device_rebirth."""
 
     name: str
     protocol: str = "5"
     reorder_s: float = 0.6
     speaks: bool = True
+    asks_devices: bool = False
 
 
 class Stage:
@@ -120,10 +122,8 @@ class Stage:
         self.until(lambda: heard() >= times, f"{verb} did not reach the host")
 
     def transcript(self) -> Transcript:
-        """All that was noted and, where our collector was the host, kept."""
+        """All that was noted and kept."""
         packets = tuple(self.packets)
-        if not self._site.spool_path.exists():
-            return Transcript(self.name, self.setting.reorder_s, packets)
         with self._site.open_spool() as spool:
             return Transcript(
                 self.name, self.setting.reorder_s, packets, tuple(_kept(spool)), tuple(spool.ledger.read())
@@ -135,8 +135,12 @@ class Stage:
             _BROKER.format(name=wire, port=self.taps[wire].port, protocol=self.setting.protocol, host_id=self.name)
             for wire in self._hosts
         ]
-        speaks = _SPEAKS.format(host_id=self.name, reorder_s=self.setting.reorder_s) if self.setting.speaks else ""
-        (folder / "site.toml").write_text(_SITE + "".join(brokers) + _SUBSCRIBE + speaks)
+        speaks = _SPEAKS.format(
+            host_id=self.name,
+            reorder_s=self.setting.reorder_s,
+            asks_devices=str(self.setting.asks_devices).lower(),
+        )
+        (folder / "site.toml").write_text(_SITE + "".join(brokers) + _SUBSCRIBE + speaks * self.setting.speaks)
         return load_site(folder / "site.toml")
 
     def _is_closed(self, wire: str) -> bool:

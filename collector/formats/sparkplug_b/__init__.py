@@ -20,7 +20,7 @@ from collector.formats.sparkplug_b.edge_node import Known
 from collector.formats.sparkplug_b.host import HostState
 from collector.formats.sparkplug_b.mapping import Mapping as MetricMapping
 from collector.formats.sparkplug_b.mapping import Options
-from collector.formats.sparkplug_b.protocol import DEATHS, MessageType, Spoken, spoken
+from collector.formats.sparkplug_b.protocol import BIRTHS, DEATHS, MessageType, Spoken, spoken
 from collector.formats.sparkplug_b.rebirth import Rebirths
 from collector.formats.sparkplug_b.session import Ended, Session
 from collector.intake import Columns
@@ -70,8 +70,8 @@ class SparkplugB:
     def __init__(self, options: Options, enterprise: str) -> None:
         self._mapping = MetricMapping(options, enterprise)
         self._host = presence(options)
-        self._rebirths = Rebirths(is_allowed=options.rebirth)
-        self._session = Session(options.reorder_s, lambda node: self._rebirths.want(node.name))
+        self._rebirths = Rebirths(is_allowed=options.rebirth, asks_devices=options.device_rebirth)
+        self._session = Session(options.reorder_s, self._rebirths.want)
         self._fast = FastColumns(self._session, self._mapping)
         self._owed: list[Received] = []  # of messages that waited for one that could not be read
         self._owed_of = 0  # of how many messages that is, a death being as many as the births it ends
@@ -121,6 +121,7 @@ class SparkplugB:
             "sparkplug_nodes_born": sum(node.life.is_born for node in nodes),
             "sparkplug_messages_held": sum(len(node.held) for node in self._session.waiting.values()),
             "sparkplug_rebirths_asked": self._rebirths.asked,
+            "sparkplug_rebirths_asked_of_devices": self._rebirths.asked_of_devices,
             "sparkplug_late_deaths": self._session.late_deaths,
             "sparkplug_metrics_skipped": self._skipped,
         }
@@ -161,8 +162,8 @@ class SparkplugB:
             return []
         kind, address, _ = said
         payload = payload or _payload(said, message)
-        if kind is MessageType.NBIRTH:
-            self._rebirths.was_born(address.node)
+        if kind in BIRTHS or kind in DEATHS:
+            self._rebirths.has_told(address, is_born=kind in BIRTHS)
         try:
             ended, known = self._understood(said, payload, message.received_ns)
         except BadPayload:
@@ -179,7 +180,7 @@ class SparkplugB:
         """Whose metrics became stale with a message, and what its metrics go by; a death's go by nothing."""
         kind, address, _ = said
         ended = self._session.heed(kind, address, payload, received_ns)
-        return ended, [] if kind in DEATHS else self._session.resolve(address, payload.metrics)
+        return ended, [] if kind in DEATHS else self._session.resolve(address, payload, received_ns)
 
     def _handed_over(self) -> tuple[Readings, int]:
         """What is owed, and of how many messages."""

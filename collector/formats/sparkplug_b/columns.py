@@ -1,7 +1,8 @@
 """The fast way of data messages that are as they should be: straight into columns, nothing built per metric.
 
 Input: NDATA and DDATA by alias, in their turn, of a device whose birth was seen. What that birth says is worked out
-once for each list of aliases (`Layout`). Every other message is left to the closer look, which names its fault; both
+once for each list of aliases (`Layout`), and now and then how the message is built (`shape`), so that the next that are
+built alike need not be parsed. Every other message is left to the closer look, which names its fault; both
 give the same readings (contract test), and nothing is changed before all of a message is known to be good.
 """
 
@@ -24,6 +25,7 @@ from collector.formats.sparkplug_b.payload import BITS, FIELD_OF
 from collector.formats.sparkplug_b.protocol import Address, MessageType, spoken
 from collector.formats.sparkplug_b.schema import ABSENT, plain
 from collector.formats.sparkplug_b.session import Session
+from collector.formats.sparkplug_b.shape import Numbers, Shapes
 from collector.intake import Columns
 from collector.readings import Kind, Quality, Series
 from collector.sources.source import Message
@@ -31,6 +33,7 @@ from collector.units.scaling import Scaling
 
 _DATA = frozenset((MessageType.NDATA, MessageType.DDATA))
 _GOOD = int(Quality.GOOD)
+_NOTHING = (None, None)
 _NS_PER_MS = 1_000_000
 _MOST_LAYOUTS = 256  # of one device: reports by exception name other metrics every time
 _MOST_TOPICS = 20_000
@@ -61,6 +64,7 @@ class _Device:
     address: Address
     table: Table
     layouts: dict[tuple[int, ...], Layout | None] = field(default_factory=dict)
+    shapes: Shapes[Layout] = field(default_factory=Shapes)
 
 
 class FastColumns:
@@ -82,26 +86,37 @@ class FastColumns:
             if device is None:
                 return False
         node, life = device.node, device.node.life
+        if node.held or not life.is_born or received_ns < life.since_ns or len(payload) > _LONGEST:
+            return False
+        said, layout = device.shapes.read(payload) or self._parsed(device, payload) or _NOTHING
+        if said is None or layout is None or said.seq != life.due:
+            return False
+        at_ns = _at_ns(said, received_ns)
+        numbers = _numbers(layout, said.values)
+        if at_ns is None or numbers is None:
+            return False
+        self._session.counted(node, said.seq, said.stamp_ms, received_ns)
+        _add(columns, layout, at_ns, numbers, received_ns)
+        return True
+
+    def _parsed(self, device: _Device, payload: bytes) -> tuple[Numbers, Layout] | None:
         try:
-            wire = plain(payload) if len(payload) <= _LONGEST else None
-            if wire is None or wire.seq != life.due or node.held or not life.is_born or not wire.HasField("seq"):
-                return False
+            wire = plain(payload)
+            if wire is None or not wire.HasField("seq"):
+                return None
             metrics = list(wire.metrics)  # once: each passage over the field makes new objects
             aliases = tuple([metric.alias for metric in metrics])
             layout = device.layouts[aliases] if aliases in device.layouts else self._laid_out(device, aliases)
             if layout is None:
-                return False
-            value = list(map(getattr, metrics, layout.fields))
+                return None
+            stamps_ms = [metric.timestamp for metric in metrics]
+            is_stamped = stamps_ms[0] != 0 or any(metric.HasField("timestamp") for metric in metrics)
+            stamp_ms = wire.timestamp if wire.HasField("timestamp") else None
+            values = list(map(getattr, metrics, layout.fields))
         except (DecodeError, UnicodeDecodeError):
-            return False
-        stamp_ms = wire.timestamp if wire.HasField("timestamp") else None
-        at_ns = _at_ns(metrics, stamp_ms, received_ns)
-        numbers = _numbers(layout, value)
-        if at_ns is None or numbers is None:
-            return False
-        self._session.counted(node, wire.seq, stamp_ms, received_ns)
-        _add(columns, layout, at_ns, numbers, received_ns)
-        return True
+            return None
+        device.shapes.note(payload, layout.fields, layout)
+        return Numbers(wire.seq, stamp_ms, stamps_ms, is_stamped, values), layout
 
     def _looked_up(self, topic: str) -> _Device | None:
         try:
@@ -161,16 +176,16 @@ def _by_name_or_index(series: Series) -> dict[Any, float]:
     return {**indices, **{name: float(series.states.index(name)) for name in series.states}}
 
 
-def _at_ns(metrics: Any, payload_ms: int | None, received_ns: int) -> int | list[int] | None:
+def _at_ns(said: Numbers, received_ns: int) -> int | list[int] | None:
     """The instant of all metrics, or one for each; None where one has a closer look coming."""
-    stamps = [metric.timestamp for metric in metrics]
+    stamps = said.stamps_ms
     latest = latest_ns(received_ns)
     first = stamps[0]
     if stamps.count(first) == len(stamps):
         if first == 0:
-            if payload_ms is None or any(metric.HasField("timestamp") for metric in metrics):
+            if said.stamp_ms is None or said.is_stamped:
                 return None
-            first = payload_ms
+            first = said.stamp_ms
         at_ns: int = first * _NS_PER_MS
         return at_ns if EARLIEST_NS <= at_ns <= latest else None
     if min(stamps) * _NS_PER_MS >= EARLIEST_NS and max(stamps) * _NS_PER_MS <= latest:

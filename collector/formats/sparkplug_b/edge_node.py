@@ -9,7 +9,7 @@ import msgspec
 
 from collector.formats.format import BadPayload
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload
-from collector.formats.sparkplug_b.protocol import BD_SEQ, Address
+from collector.formats.sparkplug_b.protocol import BD_SEQ, DEVICE_REBIRTH, REBIRTH, Address
 
 
 class Known(msgspec.Struct, frozen=True, cache_hash=True):
@@ -23,6 +23,7 @@ class Known(msgspec.Struct, frozen=True, cache_hash=True):
 class Table(msgspec.Struct, eq=False):
     """What one birth declared: metrics by alias, data types and units by name; `died_ns` is None while alive.
 
+    `takes_rebirth`: the device may be asked for its birth itself, also after its death and where it could not be read.
     Kept on disk: a field that an earlier version did not write needs a default.
     """
 
@@ -30,6 +31,7 @@ class Table(msgspec.Struct, eq=False):
     datatypes: dict[str, int] = {}
     died_ns: int | None = None
     units: dict[str, str] = {}  # of those that say one
+    takes_rebirth: bool = False
 
     def metrics(self) -> list[Known]:
         """All that was declared by name."""
@@ -40,7 +42,9 @@ class Life(msgspec.Struct, array_like=True):
     """The numbers that move with every message.
 
     `due` is the next sequence number, None while unknown. The numbers `missed` are booked, and may still come late;
-    `first` is the one ever heard first, where no birth was: those before it may come late too.
+    `first` is the one ever heard first, where no birth was: those before it may come late too. `since_ns` and
+    `since_ms`, in our time and in the edge node's, are the beginning of what is known to be one connection with the
+    present birth, 0 while nothing is: what went before may have used other aliases.
     """
 
     due: int | None = None
@@ -51,6 +55,8 @@ class Life(msgspec.Struct, array_like=True):
     died_ns: int | None = None
     missed: list[int] = []
     first: int | None = None
+    since_ns: int = 0
+    since_ms: int = 0
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
@@ -88,6 +94,23 @@ class EdgeNode:
             raise BadPayload(f"the death of edge node {self.name} has no {BD_SEQ}: have its will carry the birth's")
         return bd_seq == life.bd_seq
 
+    def is_before(self, payload: Payload, received_ns: int) -> bool:
+        """Whether a message is of an earlier connection than the present one, by our clock and by its own (one alone
+        may have been set back): only dead letters that are read again are."""
+        life = self.life
+        return received_ns < life.since_ns and (payload.timestamp_ms or 0) < life.since_ms
+
+    def begins(self, received_ns: int, stamp_ms: int) -> None:
+        """Nothing heard before is known to be of the same connection as what follows."""
+        self.life.since_ns, self.life.since_ms = received_ns, stamp_ms
+
+
+def takes_rebirth(metrics: Sequence[Metric]) -> bool:
+    """Whether a birth offers `Device Control/Rebirth` to be written (3.0, payload of DBIRTH)."""
+    return any(
+        one.name == DEVICE_REBIRTH and one.datatype == Datatype.BOOLEAN and not one.is_read_only for one in metrics
+    )
+
 
 def bd_seq_of(payload: Payload) -> int | None:
     """The payload's bdSeq; a writer made from a proto3 schema leaves a zero out."""
@@ -102,7 +125,7 @@ def bd_seq_of(payload: Payload) -> int | None:
 def declared(node: EdgeNode, address: Address, metrics: Sequence[Metric]) -> Table:
     """The table of a birth. Raises BadPayload where an alias stands for two metrics of the edge node, its devices'
     among them (tck-id-payloads-alias-uniqueness)."""
-    table = Table()
+    table = Table(takes_rebirth=takes_rebirth(metrics))
     for metric in metrics:
         if not metric.name:
             continue
@@ -119,6 +142,18 @@ def declared(node: EdgeNode, address: Address, metrics: Sequence[Metric]) -> Tab
             own, whose = table.by_alias[alias].name, device or "the edge node itself"
             raise _ambiguous(address, alias, f"for {own!r}, which is {other.by_alias[alias].name!r} of {whose}")
     return table
+
+
+def named(node: EdgeNode, address: Address, payload: Payload, received_ns: int) -> list[Known]:
+    """What the metrics of a message go by. Raises UnknownAlias; BadPayload: aliases of an earlier connection."""
+    if node.is_before(payload, received_ns) and not all(metric.name for metric in payload.metrics):
+        raise BadPayload(
+            f"an alias of {address.name} was sent before the connection of which a birth is known (bdSeq "
+            f"{node.life.bd_seq}), or before numbers that are missing: it may have stood for another metric, and "
+            "nobody can say so any more: set `rebirth = true`, so that the next is asked for in time"
+        )
+    table = node.tables.get(address.device, Table())
+    return [known_as(table, address, metric) for metric in payload.metrics]
 
 
 def _ambiguous(address: Address, alias: int, said: str) -> BadPayload:
@@ -145,8 +180,10 @@ def known_as(table: Table, address: Address, metric: Metric) -> Known:
         raise BadPayload(f"a metric of {address.name} has neither name nor alias: mend the edge node's publisher")
     known = table.by_alias.get(metric.alias)
     if known is None:
+        asked = f"{DEVICE_REBIRTH}` of device" if table.takes_rebirth else f"{REBIRTH}` of edge node"
+        whom = address.name if table.takes_rebirth else address.node
         raise UnknownAlias(
             f"alias {metric.alias} of {address.name} is unknown, no birth that declares it was seen: "
-            f"write true to `Node Control/Rebirth` of edge node {address.node}, or restart it"
+            f"write true to `{asked} {whom}, or restart it"
         )
     return known if metric.unit in ("", known.unit) else Known(known.name, known.datatype, metric.unit)

@@ -54,7 +54,8 @@ class Options(Section, frozen=True, kw_only=True):
     """The keys of a [[subscribe]] with `format = "sparkplug_b"`. `area` is put between site and line.
 
     `units`: the UCUM codes of the words that births have for units.
-    `reorder_s`: how long a message waits for those before it. `rebirth`: edge nodes may be asked for their births.
+    `reorder_s`: how long a message waits for those before it. `rebirth`: edge nodes may be asked for their births;
+    `device_rebirth`: where one device alone is in doubt and takes such requests, it is asked instead, by DCMD.
     `host_id`: the collector announces itself as this host application; empty: it listens, and is not seen.
     """
 
@@ -63,10 +64,15 @@ class Options(Section, frozen=True, kw_only=True):
     units: dict[str, str] = {}
     reorder_s: Annotated[float, msgspec.Meta(ge=0, le=5)] = 3.0
     rebirth: bool = False
+    device_rebirth: bool = False
     host_id: Annotated[str, msgspec.Meta(pattern="^[^/+#]*$", max_length=200)] = ""
 
     def __post_init__(self) -> None:
         check_words(self.units)
+        if self.device_rebirth and not self.rebirth:
+            raise ValueError(
+                "`device_rebirth` needs `rebirth = true`: a device that does not answer is asked for by its edge node"
+            )
 
 
 class _Found(NamedTuple):

@@ -1,7 +1,7 @@
 """A Sparkplug B payload between its bytes and plain values, both ways.
 
 Fields that the schema leaves out (metadata, data sets, templates, bytes) are passed over when reading, and so are all
-properties but the unit.
+properties but the unit and whether a metric may be written.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Metric(NamedTuple):
     """One metric as sent. `value` is None when null or of a type the schema leaves out; `name` is "" when left out.
 
     Signed integers travel as unsigned ones: `signed` turns them back once the data type is known. `unit` is the
-    sender's word, "" where its properties have none.
+    sender's word, "" where its properties have none; `is_read_only` what they say of writing, which few do.
     """
 
     value: Value | None
@@ -54,6 +54,7 @@ class Metric(NamedTuple):
     is_null: bool = False
     is_historical: bool = False
     unit: str = ""
+    is_read_only: bool = False
 
 
 class Payload(NamedTuple):
@@ -70,6 +71,7 @@ class NotSparkplug(ValueError):
 
 _METRICS = 2  # the number of that field in a payload
 _PROPERTY_VALUES = (1, 2)  # and of a property set's two
+_READ_ONLY = "readOnly"  # the property by which gateways say that a metric cannot be written
 _MOST_PROPERTIES = 1_000  # of a metric
 _NOT_THE_SCHEMA = "not a protobuf message of the Sparkplug B schema: check what the edge node publishes"
 _NOT_UTF8 = "a metric's name or text is not UTF-8: mend the edge node's publisher"
@@ -155,20 +157,20 @@ def _read(wire: Any) -> Metric:
         raise NotSparkplug(_NOT_UTF8)
     alias = wire.alias if wire.HasField("alias") else None
     stamp_ms = wire.timestamp if wire.HasField("timestamp") else None
-    unit = _unit_in(wire.properties) if wire.HasField("properties") else ""
-    return Metric(value, name, alias, stamp_ms, wire.datatype, is_null, wire.is_historical, unit)
+    unit, is_read_only = _said_in(wire.properties) if wire.HasField("properties") else ("", False)
+    return Metric(value, name, alias, stamp_ms, wire.datatype, is_null, wire.is_historical, unit, is_read_only)
 
 
-def _unit_in(properties: bytes) -> str:
-    """What a metric's properties call its unit."""
+def _said_in(properties: bytes) -> tuple[str, bool]:
+    """What a metric's properties call its unit, and whether they say that it cannot be written."""
     if any(has_more_than(_MOST_PROPERTIES, field, properties) for field in _PROPERTY_VALUES):
         raise NotSparkplug(f"a metric has more than {_MOST_PROPERTIES} properties: have the edge node send fewer")
     wire = PROPERTIES.FromString(properties)
-    said = {key: value.string_value for key, value in zip(wire.keys, wire.values, strict=False) if not value.is_null}
-    unit = next((said[name] for name in UNIT_PROPERTIES if said.get(name)), "")
+    said = {key: value for key, value in zip(wire.keys, wire.values, strict=False) if not value.is_null}
+    unit = next((said[name].string_value for name in UNIT_PROPERTIES if name in said and said[name].string_value), "")
     if isinstance(unit, bytes):
         raise NotSparkplug(_NOT_UTF8)
-    return unit
+    return unit, _READ_ONLY in said and bool(said[_READ_ONLY].boolean_value)
 
 
 def _write(metric: Metric, wire: Any) -> None:
@@ -181,15 +183,24 @@ def _write(metric: Metric, wire: Any) -> None:
         wire.timestamp = metric.timestamp_ms
     if metric.is_historical:
         wire.is_historical = True
-    if metric.unit:
-        said = PROPERTIES(keys=UNIT_PROPERTIES[:1])
-        said.values.add(type=Datatype.STRING, string_value=metric.unit)
-        wire.properties = said.SerializeToString()
+    if metric.unit or metric.is_read_only:
+        wire.properties = _properties(metric)
     if metric.value is None:
         wire.is_null = True
         return
     field = _field_of(metric)
     setattr(wire, field, _unsigned(metric.value, field))
+
+
+def _properties(metric: Metric) -> bytes:
+    wire = PROPERTIES()
+    if metric.unit:
+        wire.keys.append(UNIT_PROPERTIES[0])
+        wire.values.add(type=Datatype.STRING, string_value=metric.unit)
+    if metric.is_read_only:
+        wire.keys.append(_READ_ONLY)
+        wire.values.add(type=Datatype.BOOLEAN, boolean_value=True)
+    return bytes(wire.SerializeToString())
 
 
 def _field_of(metric: Metric) -> str:

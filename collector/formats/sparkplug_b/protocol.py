@@ -28,8 +28,8 @@ class MessageType(StrEnum):
 BIRTHS = frozenset((MessageType.NBIRTH, MessageType.DBIRTH))
 DEATHS = frozenset((MessageType.NDEATH, MessageType.DDEATH))
 STATE = "STATE"
-NODE_COMMAND = "NCMD"
-REBIRTH = "Node Control/Rebirth"
+NODE_COMMAND, DEVICE_COMMAND = "NCMD", "DCMD"
+REBIRTH, DEVICE_REBIRTH = "Node Control/Rebirth", "Device Control/Rebirth"
 BD_SEQ = "bdSeq"
 PROTOCOL_OWN = (BD_SEQ, "Node Control/*", "Device Control/*")  # metrics that measure nothing
 
@@ -42,7 +42,7 @@ class Version(NamedTuple):
     commands: frozenset[str]
 
 
-B_3_0 = Version("spBv1.0", 256, frozenset((NODE_COMMAND, "DCMD")))
+B_3_0 = Version("spBv1.0", 256, frozenset((NODE_COMMAND, DEVICE_COMMAND)))
 VERSIONS = {version.namespace: version for version in (B_3_0,)}
 
 

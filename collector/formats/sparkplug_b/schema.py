@@ -38,7 +38,12 @@ _NAMED = (
     _Field("properties", 9, _Kind.TYPE_BYTES),  # a PropertySet, which travels as bytes do
 )
 _TYPE = _Field("type", 1, _Kind.TYPE_UINT32)
-_PROPERTY = (_TYPE, _Field("is_null", 2, _Kind.TYPE_BOOL), _Field("string_value", 8, _Kind.TYPE_STRING))
+_PROPERTY = (
+    _TYPE,
+    _Field("is_null", 2, _Kind.TYPE_BOOL),
+    _Field("boolean_value", 7, _Kind.TYPE_BOOL),
+    _Field("string_value", 8, _Kind.TYPE_STRING),
+)
 _VALUES = (
     _Field("int_value", 10, _Kind.TYPE_UINT32),
     _Field("long_value", 11, _Kind.TYPE_UINT64),
@@ -71,7 +76,7 @@ def _payload_class(pool: descriptor_pool.DescriptorPool, package: str, own: Any,
 
 
 def _properties_class(pool: descriptor_pool.DescriptorPool, package: str) -> Any:
-    """The generated class of `PropertySet`: `keys`, and as many `values`, of which texts are read."""
+    """The generated class of `PropertySet`: `keys`, and as many `values`, of which texts and truth values are read."""
     schema = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     _add(schema.message_type.add(name="PropertyValue"), _PROPERTY)
     properties = schema.message_type.add(name="PropertySet")

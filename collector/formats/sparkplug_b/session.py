@@ -1,6 +1,6 @@
 """The life of edge nodes: which message's turn it is, who was born, who died, what aliases mean.
 
-One `Session` holds all edge nodes of a subscription. It asks for nothing: what should be asked is told to `on_unknown`.
+One `Session` holds all edge nodes of a subscription. It asks for nothing: who should be asked is told to `on_unknown`.
 Intervals are in the site's own time (`received_ns`), because an edge node's clock may be what is wrong. Sparkplug 3.0,
 sections 5 and 6.4; terms as there.
 """
@@ -19,10 +19,11 @@ from collector.formats.sparkplug_b.edge_node import (
     UnknownAlias,
     bd_seq_of,
     declared,
-    known_as,
+    named,
+    takes_rebirth,
 )
 from collector.formats.sparkplug_b.memory import SessionMemory
-from collector.formats.sparkplug_b.payload import Metric, Payload
+from collector.formats.sparkplug_b.payload import Payload
 from collector.formats.sparkplug_b.protocol import BIRTHS, Address, MessageType, Spoken
 from collector.formats.sparkplug_b.window import Window
 from collector.readings import NS_PER_S
@@ -46,7 +47,8 @@ class Ended(NamedTuple):
 class Session:
     """Follows every edge node from message to message: `turns`, and for each of them `heed`, then `resolve`."""
 
-    def __init__(self, reorder_s: float = 0.0, on_unknown: Callable[[EdgeNode], None] = lambda _: None) -> None:
+    def __init__(self, reorder_s: float = 0.0, on_unknown: Callable[[str, str], None] = lambda *_: None) -> None:
+        """`on_unknown` is told of whom a birth is missing: edge node and device, "" where more than one may be."""
         self.nodes: dict[str, EdgeNode] = {}
         self.waiting: dict[str, EdgeNode] = {}  # those of which a message is held
         self.late_deaths = 0
@@ -65,6 +67,10 @@ class Session:
             most = version.seq_numbers - 1
             raise BadPayload(f"seq {payload.seq} of edge node {address.node} is outside 0 to {most}: mend its counter")
         node = self._node(spoken)
+        if node.is_before(payload, message.received_ns):
+            return [message]
+        if not (node.life.since_ns or node.life.is_born or kind is MessageType.NDEATH):
+            node.begins(message.received_ns, payload.timestamp_ms or 0)
         if kind is MessageType.NDEATH:
             turns = self._turns_before_death(node, payload, message)
         elif kind is MessageType.NBIRTH:
@@ -88,12 +94,15 @@ class Session:
         return turns
 
     def heed(self, kind: MessageType, address: Address, payload: Payload, received_ns: int) -> list[Ended]:
-        """Takes up what a message says about life, in its turn; whose metrics became stale with it.
+        """Takes up what a message says about life, in its turn; whose metrics became stale with it. One of an earlier
+        connection says nothing about this one.
 
         Raises BadPayload: a birth that declares an alias twice, or one of another device.
         """
         node = self.nodes[address.node]
         ended: list[Ended] = []
+        if node.is_before(payload, received_ns):
+            return ended
         if kind is MessageType.NDEATH:
             ended = self._node_died(node, address, received_ns)
         elif kind is MessageType.DDEATH:
@@ -104,15 +113,19 @@ class Session:
             self._learn(node, address, payload, received_ns)
         return ended
 
-    def resolve(self, address: Address, metrics: Sequence[Metric]) -> list[Known]:
-        """The names and data types the metrics go by. Raises BadPayload when an alias was never declared."""
+    def resolve(self, address: Address, payload: Payload, received_ns: int) -> list[Known]:
+        """The names and data types the metrics go by. Raises BadPayload when an alias was never declared, or not in
+        the connection that the message is of."""
         node = self.nodes[address.node]
-        table = node.tables.get(address.device, _NOTHING)
         try:
-            return [known_as(table, address, metric) for metric in metrics]
+            found = named(node, address, payload, received_ns)
         except UnknownAlias as unknown:
-            self._on_unknown(node)
+            self._doubt(node, address.device)
             raise BadPayload(str(unknown)) from unknown
+        died_ns = node.tables.get(address.device, _NOTHING).died_ns
+        if died_ns is not None and (payload.timestamp_ms or 0) * _NS_PER_MS > died_ns:
+            self._doubt(node, address.device)  # it speaks again, and was not born again
+        return found
 
     def counted(self, node: EdgeNode, seq: int, stamp_ms: int | None, received_ns: int) -> None:
         """Takes note of a message that came in its turn, where nothing waits: what `turns` does in the plain case."""
@@ -149,7 +162,12 @@ class Session:
     def _ask_after(self, turns: Sequence[Message], node: EdgeNode) -> None:
         """A birth is wanted once messages of an edge node without one have waited for it in vain."""
         if turns and not node.life.is_born:
-            self._on_unknown(node)
+            self._on_unknown(node.name, "")
+
+    def _doubt(self, node: EdgeNode, device: str) -> None:
+        """What a device means is not known; nothing else of its edge node is in doubt where that was born."""
+        is_alone = node.life.is_born and node.tables.get(device, _NOTHING).takes_rebirth
+        self._on_unknown(node.name, device if is_alone else "")
 
     def _changed(self, node: EdgeNode) -> None:
         self._memory.lives_of(node)
@@ -179,10 +197,12 @@ class Session:
         return [*turns, *self._window.released(node)]
 
     def _node_born(self, node: EdgeNode, payload: Payload, received_ns: int) -> None:
-        life = node.life
+        life, bd_seq = node.life, bd_seq_of(payload)
         if life.died_ns is not None:
             self._book(node.name, Cause.DISCONNECTED, life.died_ns, received_ns, 0, "dead until this birth")
-        life.died_ns, life.is_born, life.bd_seq = None, True, bd_seq_of(payload)
+        if life.bd_seq not in (None, bd_seq):
+            node.begins(received_ns, payload.timestamp_ms or 0)
+        life.died_ns, life.is_born, life.bd_seq = None, True, bd_seq
         self._forget_tables(node)  # its devices must be born again (6.4.2)
 
     def _node_died(self, node: EdgeNode, address: Address, received_ns: int) -> list[Ended]:
@@ -195,7 +215,8 @@ class Session:
             for device, table in node.tables.items()
             if table.died_ns is None
         ]
-        life.died_ns, life.due, life.is_born, life.missed = received_ns, None, False, []
+        life.died_ns, life.due, life.is_born, life.missed, life.bd_seq = received_ns, None, False, [], None
+        node.begins(0, 0)
         self._forget_tables(node)
         return ended
 
@@ -206,7 +227,7 @@ class Session:
             return []
         said_ns = (payload.timestamp_ms or 0) * _NS_PER_MS
         died_ns = said_ns if is_plausible(said_ns, received_ns) else received_ns
-        self._declare(node, address, Table(died_ns=died_ns))
+        self._declare(node, address, Table(died_ns=died_ns, takes_rebirth=before.takes_rebirth))
         self._book(address.name, Cause.DISCONNECTED, died_ns, died_ns, 0, "declared dead by its edge node")
         return [Ended(address, before.metrics(), died_ns)]
 
@@ -214,7 +235,7 @@ class Session:
         before = node.tables.get(address.device)
         if before is not None and before.died_ns is not None:
             self._book(address.name, Cause.DISCONNECTED, before.died_ns, received_ns, 0, "dead until this birth")
-        self._declare(node, address, Table())
+        self._declare(node, address, Table(takes_rebirth=takes_rebirth(payload.metrics)))
         self._declare(node, address, declared(node, address, payload.metrics))
 
     def _declare(self, node: EdgeNode, address: Address, table: Table) -> None:
@@ -236,7 +257,9 @@ class Session:
             life.missed = still + [(due + i) % width for i in range(missing)]
             note = f"seq {due} was due, {seq} came"
             self._book(node.name, Cause.SEQ_GAP, life.last_received_ns, received_ns, missing, note)
-            self._on_unknown(node)
+            self._on_unknown(node.name, "")
+            if not life.is_born:  # a birth may have been among them
+                node.begins(received_ns, (life.last_stamp_ms or 0) + 1)
 
     def _late(self, node: EdgeNode, seq: int, received_ns: int) -> None:
         """Takes back what was booked: the message has come after all."""

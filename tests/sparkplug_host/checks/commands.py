@@ -156,13 +156,15 @@ def rebirth_goes_by_ncmd(wire: Transcript) -> Verdict:
 
 
 def rebirth_is_named(wire: Transcript) -> Verdict:
-    """What asks an edge node for its birth does so by the name of the specification."""
+    """What asks an edge node for its birth does so by the name of the specification. What a device is asked by is a
+    metric of its own birth, and judged as every command to devices is."""
 
     def fault(command: Command) -> str:
         names = [one.name for one in command.metrics if "rebirth" in one.name.lower()]
         return "" if REBIRTH in names else f"a rebirth is asked for as {names}"
 
-    return judged([one for one in commands(wire) if any("rebirth" in m.name.lower() for m in one.metrics)], fault)
+    found = [one for one in commands(wire) if any("rebirth" in metric.name.lower() for metric in one.metrics)]
+    return judged([one for one in found if not _is_for_device(wire, one)], fault)
 
 
 def rebirth_is_true(wire: Transcript) -> Verdict:
