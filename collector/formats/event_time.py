@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +28,8 @@ AHEAD_NS = 24 * 3600 * NS_PER_S  # further ahead of the receipt than a day is no
 _LATEST_NS = 4_102_444_800 * NS_PER_S  # 2100-01-01, the bound where the receipt has no time
 _MOST_NS = 2**63  # what an event time is stored in ends here: the years 1677 to 2262
 _NS_PER_UNIT: dict[TimeUnit, int] = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_COUNTED = re.compile(r"1\d{9}(\d{3}){0,3}")  # 2001 to 2033 in s, ms, us, ns
+_DATED = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d|$)")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -136,6 +139,15 @@ def fitting_unit(value: object, received_ns: int) -> str:
             if is_plausible(EventTime(unit)._count_ns(value), received_ns):
                 return unit
     return ""
+
+
+def is_instant(value: object) -> bool:
+    """Whether a value is surely a time, whatever it is called: ISO 8601 with a date, or a count of this age."""
+    if isinstance(value, str):
+        return bool(_COUNTED.fullmatch(value) or _DATED.match(value))
+    return isinstance(value, (int, float)) and any(
+        10**9 <= value / scale < 2 * 10**9 for scale in (1, 10**3, 10**6, 10**9)
+    )
 
 
 def can_be_stored(at_ns: int) -> bool:

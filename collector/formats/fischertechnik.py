@@ -35,6 +35,7 @@ _TOPIC = re.compile(
     r"|(?P<unmeasured>i/(?:cam|alert|broadcast|ptu/pos)|f/i/(?:nfc|config)/[^/]+|(?:c|o|fl|f/o)/.+))",
     re.DOTALL,
 )
+TOPICS = ("f/i/#", "i/#")
 _TYPES = ("WHITE", "RED", "BLUE")
 _NO_TYPE = "NONE"  # a workpiece whose tag could not be read
 _ORDER_STATES = ("WAITING_FOR_ORDER", "ORDERED", "IN_PROCESS", "SHIPPED")

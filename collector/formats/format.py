@@ -2,7 +2,9 @@
 
 A format module offers `Options` (a frozen msgspec struct, what site.toml may say) and `build(options, site) -> Format`.
 It may offer what `collector.recognition` asks: `fits(message) -> float`, how surely a message is of it (0 to 1);
-`tags_in(message)`, where it sends tags (`collector.formats.tags`); `TOPICS`, the topics it documents as its own.
+`tags_in(message)`, where it sends tags (`collector.formats.tags`), and `tags_after(messages)`, the same once all of
+these were heard, where some name the tags of others; `TOPICS`, the topics it documents as its own, whose levels are no
+places, but for those that a bridge puts before.
 """
 
 from __future__ import annotations

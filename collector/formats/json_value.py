@@ -3,10 +3,12 @@
     plant/press/temperature   41.5              also "41.5", true, running
     plant/press/count         {"value": 1718, "timestamp": 1720730488000}
 
-The metric is the topic's capture {metric}, else its last level. Without a time, the time of receipt. What else an
-object holds is left alone. A value that is no number is described as a state, or skipped; else it is a dead letter, for
-a topic has no other. Options besides those of `collector.formats.tags`: `value` and `time` name the object's
-fields, `a.b` for nested ones.
+The metric is the topic's capture {metric}, else its last level. Without a time, the time of receipt. A `unit` is what
+the sender counts in, a `quality` of true and false, or of texts that begin with good, uncertain or bad, that of the
+reading; numbers for it mean something else with every vendor and are left alone, as is what else an object holds. A
+value that is no number is described as a state, or skipped; else it is a dead letter, for a topic has no other. Options
+besides those of `collector.formats.tags`: `value`, `time`, `unit` and `quality` name the object's fields, `a.b` for
+nested values and times.
 """
 
 from __future__ import annotations
@@ -18,17 +20,24 @@ from typing import Any
 import msgspec
 
 from collector.config import Name, Site
-from collector.formats.event_time import shown
+from collector.formats.event_time import is_instant, shown
 from collector.formats.format import BadPayload
 from collector.formats.json_object import required
 from collector.formats.tags import Tag, TagFormat, TagOptions
+from collector.readings import Quality
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
 
 _LONGEST_WORD = 200
 _WORD = re.compile(r"[^\W_][^\x00-\x1f{}\[\]\"]*")  # bare text: no JSON that was torn, nothing of many lines
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
-_FIELDS = frozenset({"value", "timestamp", "unit", "quality"})  # an object of no others is surely one value
+_CALLED = {  # how senders call the fields of such an object; one that has no others is surely one value
+    **dict.fromkeys(("value", "val", "v"), "value"),
+    **dict.fromkeys(("timestamp", "ts", "time", "t"), "time"),
+    **dict.fromkeys(("unit", "units", "uom", "u"), "unit"),
+    **dict.fromkeys(("quality", "q"), "quality"),
+}
+_QUALITY = {"good": Quality.GOOD, "uncertain": Quality.STALE, "bad": Quality.BAD}
 
 
 class Options(TagOptions, frozen=True, kw_only=True):
@@ -36,6 +45,8 @@ class Options(TagOptions, frozen=True, kw_only=True):
 
     value: Name = "value"
     time: str = "timestamp"
+    unit: str = "unit"
+    quality: str = "quality"
 
 
 _AS_IT_COMES = Options()
@@ -59,7 +70,9 @@ def tags_in(message: Message, options: Options = _AS_IT_COMES, topics: re.Patter
         return [Tag(metric, said)]
     has_time = options.time.split(".")[0] in said
     at = required(said, options.time, message.topic) if has_time else None
-    return [Tag(metric, required(said, options.value, message.topic), at)]
+    unit = said.get(options.unit)
+    value, quality = required(said, options.value, message.topic), _quality(said.get(options.quality))
+    return [Tag(metric, value, at, quality, unit if isinstance(unit, str) else "")]
 
 
 def fits(message: Message) -> float:
@@ -69,10 +82,35 @@ def fits(message: Message) -> float:
     except BadPayload:
         return 0.0
     if isinstance(said, dict):
-        return (0.8 if "timestamp" in said else 0.5) if "value" in said and _FIELDS.issuperset(said) else 0.0
+        return _fits(said)
     if isinstance(said, str):
         return 0.4 if _PLAIN_WORD.fullmatch(said) or _is_number(said) else 0.0
     return 0.9 if isinstance(said, (bool, int, float)) else 0.0
+
+
+def fields_of(said: dict[str, Any]) -> dict[str, str]:
+    """The options that name the fields of an object which holds one value and nothing else; none of any other."""
+    found = {_CALLED.get(field.lower(), ""): field for field in said}
+    if "" in found or len(found) < len(said) or isinstance(said.get(found.get("value", "")), (dict, list)):
+        return {}
+    return found if "value" in found else {}
+
+
+def _fits(said: dict[str, Any]) -> float:
+    """Names that are not the usual ones need a time that surely is one: {"v": 230, "t": 41.5} are two values."""
+    found = fields_of(said)
+    if not found or ("time" in found and found["time"] != "timestamp" and not is_instant(said[found["time"]])):
+        return 0.0
+    if "time" in found:
+        return 0.8
+    return 0.5 if found["value"] == "value" else 0.0
+
+
+def _quality(said: object) -> Quality:
+    if isinstance(said, bool):
+        return Quality.GOOD if said else Quality.BAD
+    text = said.lower() if isinstance(said, str) else ""
+    return next((quality for word, quality in _QUALITY.items() if text.startswith(word)), Quality.GOOD)
 
 
 def _said(message: Message) -> Any:

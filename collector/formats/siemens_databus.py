@@ -18,7 +18,8 @@ Source: developer.siemens.com, Industrial Edge, common databus payload format; g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -31,6 +32,7 @@ from collector.readings import Equipment, Quality
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
 
+TOPICS = ("ie/+/j/simatic/v1/#",)
 MOST_POINTS = 20_000  # data points remembered; their names go into the spool with every append
 _QUALITY = {0: Quality.BAD, 1: Quality.STALE, 2: Quality.GOOD, 3: Quality.GOOD}
 Kind = Literal["values", "metadata", "other", ""]
@@ -156,9 +158,8 @@ class SiemensDatabus:
 
     def _named(self, message: Message) -> list[Tag]:
         """The tags of a message under the names of their ids. Raises BadPayload."""
-        tags = tags_in(message)
-        names = next((topics[message.topic] for topics in self._names.values() if message.topic in topics), None)
-        return [tag._replace(name=names.get(tag.name, tag.name)) for tag in tags] if names else tags
+        names = next((topics[message.topic] for topics in self._names.values() if message.topic in topics), {})
+        return _renamed(tags_in(message), names)
 
 
 def build(options: Options, site: Site, topic: TopicTemplate) -> SiemensDatabus:
@@ -176,6 +177,20 @@ def tags_in(message: Message) -> list[Tag]:
         wanted = '{"seq", "vals": [{"id", "val", "ts", "qc"}]}'
         raise _refused(message, f"no values of the Industrial Edge databus, which are {wanted}", error) from error
     return [Tag(one.id, _plain(one.val), at, _QUALITY.get(one.qc, Quality.BAD)) for one, at in report.all()]
+
+
+def tags_after(messages: Iterable[Message]) -> Callable[[Message], list[Tag]]:
+    """`tags_in` by the names that the metadata among `messages` gives to ids."""
+    known: dict[str, dict[str, str]] = {}
+    for message in messages:
+        if _kind(message.topic) == "metadata":
+            with contextlib.suppress(BadPayload):
+                known.update(_names_in(message))
+    return lambda message: _renamed(tags_in(message), known.get(message.topic, {}))
+
+
+def _renamed(tags: Sequence[Tag], names: Mapping[str, str]) -> list[Tag]:
+    return [tag._replace(name=names.get(tag.name, tag.name)) for tag in tags]
 
 
 def words_in(topic: str) -> dict[str, str]:

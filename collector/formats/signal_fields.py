@@ -27,7 +27,7 @@ class SignalTime:
 
     def read(self, value: object, field: str, message: Message) -> int:
         """UTC ns. Raises BadPayload, also for what no clock says: a count is put where its time says."""
-        reader = self._number if _is_number(value) else self._iso
+        reader = self._number if is_number(value) else self._iso
         at_ns = reader.read(value, topic=message.topic, field=field, received_ns=message.received_ns)
         if at_ns < EARLIEST_NS:
             raise BadPayload(
@@ -130,7 +130,7 @@ class SignalFields:
             raise BadPayload(f"topic {self.message.topic}: {where}{error}") from error
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, int | float) or math.isfinite(_number(value))
 
 

@@ -28,6 +28,12 @@ from collector.units.code import BadUnit
 
 TOPICS = ("andon/v1/{site}/{signal}/#",)  # as `andon detect-format` subscribes
 _TOPIC = re.compile(r"andon/v1/[^/]+/(stock|movement|receipt|bom)(/.*)?", re.DOTALL)
+_FIELDS = frozenset((
+    "id", "at", "site", "item", "unit", "quantity", "place",
+    "from", "to", "receipt", "void", "promised", "supplier",
+    "version", "valid_from", "lines", "component", "quantity_per", "_file",
+    "_row", "_repeat",
+))  # fmt: skip
 _decoder: msgspec.json.Decoder[dict[str, Any] | list[dict[str, Any]]] = msgspec.json.Decoder(
     dict[str, Any] | list[dict[str, Any]]
 )
@@ -62,13 +68,19 @@ def can_share(options: Options) -> bool:
 
 
 def fits(message: Message) -> float:
-    """How surely a message is of this dialect: 0 not, 1 nothing else looks like it."""
-    if not _TOPIC.fullmatch(message.topic):
-        return 0.0
+    """How surely a message is of this dialect: by its topic, else by objects that hold its fields and no others."""
     try:
-        return 1.0 if all("item" in fields for fields in _objects(message)) else 0.3
+        said = objects_in(message)
     except BadPayload:
         return 0.0
+    if _TOPIC.fullmatch(message.topic):
+        return 1.0 if all("item" in fields for fields in said) else 0.3
+    return 0.9 if said and all(map(_speaks_of_stock, said)) else 0.0
+
+
+def _speaks_of_stock(fields: dict[str, Any]) -> bool:
+    how_many = fields.keys() & {"quantity", "lines", "quantity_per"}
+    return isinstance(fields.get("item"), str) and len(how_many) == 1 and _FIELDS.issuperset(fields)
 
 
 class StockSignals(Stateless):
@@ -97,7 +109,7 @@ class StockSignals(Stateless):
             known = ", ".join(self._readers)
             what = shown(said.get("signal", ""))
             raise BadPayload(f"topic {message.topic}: {what} is no signal; there is {known}: correct the topic")
-        rows = [SignalFields(fields, said, message, self._time) for fields in _objects(message)]
+        rows = [SignalFields(fields, said, message, self._time) for fields in objects_in(message)]
         return Decoded(signals=list(reader(rows)))
 
     def _levels(self, rows: Sequence[SignalFields]) -> Iterator[Signal]:
@@ -177,7 +189,7 @@ class StockSignals(Stateless):
         return {"enterprise": self._enterprise, "site": row.name("site"), "item": row.name("item")}
 
 
-def _objects(message: Message) -> list[dict[str, Any]]:
+def objects_in(message: Message) -> list[dict[str, Any]]:
     """The objects of a message. Raises BadPayload for anything else."""
     try:
         said = _decoder.decode(message.payload)

@@ -28,6 +28,7 @@ from collector.topics import TopicTemplate
 Options = TagOptions
 DEVICE_TOPICS = ("v1/devices/me/telemetry", "v2/t")
 GATEWAY_TOPIC = "v1/gateway/telemetry"
+TOPICS = (*DEVICE_TOPICS, GATEWAY_TOPIC)
 _WANTED = 'an object of values, {"ts", "values"}, a list of both, or {"device": [{"ts", "values"}]}'
 _payload = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]])
 

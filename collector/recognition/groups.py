@@ -12,14 +12,14 @@ from functools import cached_property
 
 from collector.recognition.columns import Column, Objects, object_in
 from collector.recognition.instants import TimeGuess, time_field
-from collector.recognition.places import SAY_NOTHING, Template
+from collector.recognition.places import Template, says_nothing
 from collector.recognition.quantity import number_of, words_of
 from collector.recognition.units import unit_in
 from collector.sources.source import Message
 
 ALIKE_RATIO = 0.7  # of the fields of two topics are the same: cells of one kind differ in a field or two
 _MOST_PLACES = 1_000
-_SAYS = {
+PLACES = {
     "line": "line", "area": "area", "site": "site", "cell": "cell", "machine": "cell", "station": "cell",
     "device": "cell", "asset": "cell", "equipment": "cell", "workcell": "cell",
 }  # fmt: skip
@@ -115,9 +115,9 @@ def _is_rest(level: str, rest: str) -> bool:
 
 def _says_no_place(topic: str, group: Group) -> bool:
     last = words_of(topic.rsplit("/", 1)[-1])
-    if topic.count("/") and len(last) == 1 and last[0] in SAY_NOTHING:
-        return True
-    return any(words_of(unit_in(name).name) == last for name in group.fields if name not in _SAYS)
+    return says_nothing(topic) or any(
+        words_of(unit_in(name).name) == last for name in group.fields if name not in PLACES
+    )
 
 
 def _place_fields(group: Group, cells: set[str], naming: set[str]) -> dict[str, str]:
@@ -125,7 +125,7 @@ def _place_fields(group: Group, cells: set[str], naming: set[str]) -> dict[str, 
     found: dict[str, str] = {}
     for name in group.fields:
         values = {value for _, said in group.objects if isinstance(value := said.get(name), str)}
-        says = _SAYS.get(name.lower(), "cell" if name in naming or (cells and values and values <= cells) else "")
+        says = PLACES.get(name.lower(), "cell" if name in naming or (cells and values and values <= cells) else "")
         is_slot = name != group.rest_field and not {"{", "}"} & set(name)
         if says and is_slot and 0 < len(values) <= _MOST_PLACES and says not in found.values():
             found[name] = says

@@ -7,6 +7,7 @@ the instant lies between 2000 and 2100 at all.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple, get_args
@@ -23,6 +24,7 @@ _READ_RATIO = 0.95  # of the values a unit reads; the rest are broken messages
 _NEAR_S = 86_400  # what no name calls a time must at least be near its receipt
 _SECONDS_PER = {86_400: "d", 3_600: "h", 60: "min", 1: "s"}
 _MOST_LOOKED_AT = 500
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Stamped = tuple[Any, int]  # a time as it was written, and its message's receipt in UTC ns, 0 where unknown
 
@@ -49,9 +51,10 @@ def time_field(objects: Objects, zone: dt.tzinfo) -> TimeGuess | None:
 
 
 def unit_of(field: str, written: Sequence[Stamped], zone: dt.tzinfo) -> TimeGuess | None:
-    """The unit in which `written` is read, None when there is none."""
+    """The unit in which `written` is read, None when there is none: a date without a clock's time says no instant,
+    and all readings of a day would be one."""
     looked_at = _spread([one for one in written if one[0] is not None])
-    if not looked_at:
+    if not looked_at or all(map(_is_date_alone, looked_at)):
         return None
     fitting = [(unit, off_s) for unit in UNITS if (off_s := _distance_s(looked_at, EventTime(unit, zone))) is not None]
     if not fitting:
@@ -99,6 +102,10 @@ def _proof(field: str, time: EventTime, value: Any, received_ns: int) -> str:
         at_other_ns = int(number * {"s": NS_PER_S, "ms": 1_000_000}[other[unit]])
         said += f"; as {other[unit]} {instant(at_other_ns).removesuffix('Z').split('T')[0]}"
     return f"`{field}` {said}" if field else said
+
+
+def _is_date_alone(written: Stamped) -> bool:
+    return isinstance(written[0], str) and bool(_DATE.fullmatch(written[0]))
 
 
 def _has_no_zone(value: Any) -> bool:

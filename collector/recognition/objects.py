@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from collector.formats.object_map import LEVELS
+from collector.readings import Kind
 from collector.recognition.groups import Group, groups_of
 from collector.recognition.joins import Joined, joined
 from collector.recognition.places import Scheme, Template, scheme_of, shared_levels, template_of
@@ -16,6 +17,10 @@ from collector.recognition.quantity import Guess, LeftOut, guess, is_serial, ser
 from collector.recognition.rules_text import Key, Table
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
+from collector.units.code import usually
+
+_VALUES = ("value", "val", "v")
+_UNIT_BESIDE = (".unit", ".units", ".uom", ".u", ".engUnit", "_unit", "_uom", "Unit")
 
 
 def propose(by_topic: Mapping[str, Sequence[Message]], dialect: str, asked: Asked, proof: str) -> Part | None:
@@ -119,7 +124,20 @@ def _one_reading(name: str, group: Group, counted: Mapping[str, Group | None]) -
         if where is group:
             return serial(name)
         return LeftOut(f"it names things{f', which are counted in {where.template.topic}' if where else ''}")
-    return guess(name, group.column(name))
+    parent, _, leaf = name.rpartition(".")
+    is_value = bool(parent) and leaf.lower() in _VALUES  # of `motor.temp.value` the name is motor.temp
+    found = guess(parent if is_value else name, group.column(name))
+    return _in_unit(found, group, parent if is_value else name) if isinstance(found, Guess) else found
+
+
+def _in_unit(found: Guess, group: Group, name: str) -> Guess:
+    """The guess in the unit that a field beside it says, such as `temp.unit` or `temp_unit`."""
+    for field in (f"{name}{mark}" for mark in _UNIT_BESIDE):
+        said = {value for _, fields in group.objects if isinstance(value := fields.get(field), str)}
+        unit = usually(next(iter(said))) if len(said) == 1 else ""
+        if unit and found.kind is not Kind.STATE:
+            return found._replace(unit=unit, why="; ".join(filter(None, (found.why, f"{field} says its unit"))))
+    return found
 
 
 def _left_out(group: Group, readings: Mapping[str, Guess | LeftOut]) -> Iterator[tuple[str, str]]:

@@ -17,9 +17,13 @@ from typing import NamedTuple
 from collector.config import Site
 from collector.topics import TopicTemplate
 
-SAY_NOTHING = frozenset(
-    ("status", "state", "data", "telemetry", "sensor", "sensors", "values", "json", "payload", "measurements", "report")
-)  # as a last level: what kind of message it is, no place
+# As a last level: what kind of message it is, no place.
+_SAY_NOTHING = frozenset((
+    "status", "state", "data", "telemetry", "sensor", "sensors",
+    "values", "json", "payload", "measurements", "report", "upload",
+    "uplink", "up", "message", "messages", "readings", "rows",
+    "reported", "publish",
+))  # fmt: skip
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
 _TO_PLAIN = dict.fromkeys((*map(ord, '/+#:"{}'), *_CONTROL), "_")
 _BEHIND = ((), ("cell",), ("line", "cell"), ("area", "line", "cell"))
@@ -95,10 +99,47 @@ def template_of(topics: Sequence[str], measured: int, scheme: Scheme, rest_of: d
     return Template("/".join(parts), _with_whole_cells(said, roles), scheme.why)
 
 
+def documented(topics: Sequence[str], patterns: Sequence[str]) -> list[Template]:
+    """The `patterns` that a dialect documents as its own, below the levels that a bridge put before them, the last of
+    which is the line; none where a topic is of no pattern."""
+    own = [Template(pattern) for pattern in patterns]
+    before: dict[tuple[str, int], list[list[str]]] = {}
+    for topic in topics:
+        levels = topic.split("/")
+        ends = ((one.topic, at) for at in range(len(levels)) for one in own if one.reads("/".join(levels[at:])))
+        end = next(ends, None)
+        if end is None:
+            return []
+        before.setdefault(end, []).append(levels[: end[1]])
+    return [_below(heads, pattern) for (pattern, _), heads in before.items()]
+
+
+def _below(heads: Sequence[Sequence[str]], pattern: str) -> Template:
+    levels = [literal(same[0]) if len(set(same)) == 1 else "+" for same in zip(*heads, strict=True)]
+    said = {"line": named(heads[0][-1])} if levels and levels[-1] != "+" else {}
+    if levels and not said:
+        levels[-1] = "{line}"
+    return Template("/".join([*levels, pattern]), said, "the dialect's own topics")
+
+
+def beginnings(topics: Sequence[str]) -> list[str]:
+    """The fewest topics with a closing # that admit all of `topics`, but for the one that admits everything."""
+    by_first: dict[str, list[list[str]]] = {}
+    for topic in topics:
+        levels = list(map(literal, topic.split("/")))
+        by_first.setdefault(levels[0], []).append(levels)
+    return ["/".join(own[0] if len(own) == 1 else [*shared_levels(own), "#"]) for own in by_first.values()]
+
+
 def shared_levels(topics: Sequence[Sequence[str]]) -> list[str]:
     """The levels with which all topics begin."""
     levels = zip(*topics, strict=False)
     return [same[0] for same in itertools.takewhile(lambda values: len(set(values)) == 1, levels)]
+
+
+def says_nothing(topic: str) -> bool:
+    """Whether the last level of a topic says what kind of message it is, and no place."""
+    return bool(topic.count("/")) and topic.rsplit("/", 1)[-1].lower() in _SAY_NOTHING
 
 
 def literal(level: str) -> str:

@@ -25,19 +25,35 @@ def _words(text: str) -> frozenset[str]:
 
 
 MOST_STATES = 12
-_STOCK = _words("stock fill level inventory remaining remain onhand buffer")
+_STOCK = _words("stock fill inventory onhand buffer")
+_LEFT_OVER = _words("level remaining remain")  # of a store, or of anything else
+_STORE = _words("tank silo hopper bin magazine container reel coil spool feeder parts pieces material stack tray")
 _COUNTER = _words("count counter counts total good scrap reject rejects produced pieces parts cycles")
 _STATE = _words("state status mode phase condition")
 _NAMES = _words("id name serial batch lot order uuid guid key operator user code type seq sequence nr")
 _AMOUNTS = _words("1 g kg mg t L mL m3 m cm mm")  # units of what lies in store: a level in dB is none
+_PHYSICAL = _words(  # what is measured of a thing: whole numbers of it that rise for a while count nothing
+    "temperature temp power voltage current pressure speed velocity torque force frequency rpm flow vibration humidity "
+    "position angle weight mass length height width distance level setpoint target limit duration age load noise"
+)
 _LIVELY_RATIO = 0.2  # an unnamed counter moves in at least this share of its messages: settings, too, rise now and then
 _STEADY_RATIO = 0.9  # of the steps of a serial number are by one
 _RARE_RATIO = 0.02  # falls that are resets, and rises that are refills, are rarer than this, but for one
 _REFILL = 5  # times the usual fall
+_CLOCK = re.compile(r"\b(\d\d?:\d\d(:\d\d)?|\d\d?[./-]\d\d?[./-]\d{4}|\d{4}[./-]\d\d?[./-]\d\d?)\b")
 _FLAT = re.compile(r"[^a-z0-9]+")
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CONTROL = (*range(0x20), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
 _TO_PLAIN = dict.fromkeys((*map(ord, '+#:"{}'), *_CONTROL), "_")
+
+
+_PAIRS = {  # how a plant calls false and true of the things that end a name
+    **dict.fromkeys(("door", "gate", "guard", "cover", "hatch", "valve", "gripper", "clamp"), ("closed", "open")),
+    **dict.fromkeys(("alarm", "fault", "error", "warning", "trip", "tripped", "failure"), ("normal", "alarm")),
+    **dict.fromkeys(("motor", "pump", "fan", "heater", "lamp", "light", "conveyor", "spindle", "drive"), ("off", "on")),
+    **dict.fromkeys(("enable", "enabled", "power", "switch", "relay", "output", "input"), ("off", "on")),
+    **dict.fromkeys(("auto", "automatic"), ("manual", "automatic")),
+}
 
 
 class Guess(NamedTuple):
@@ -128,17 +144,23 @@ def _kind(
 ) -> tuple[Kind, str]:
     moves = [later - earlier for own in by_place for earlier, later in itertools.pairwise(own)]
     resets = all(_only_resets(own) for own in by_place)
-    if is_never_negative and unit in _AMOUNTS and _STOCK.intersection(words):
-        return Kind.STOCK, f"{_first(_STOCK, words)!r} in its name"
+    if is_never_negative and unit in _AMOUNTS and (lies := _lies_in_store(words)):
+        return Kind.STOCK, f"{lies!r} in its name"
     if _COUNTER.intersection(words) and resets and is_never_negative:
         return Kind.COUNTER, f"{_first(_COUNTER, words)!r} in its name, and it never falls but to start anew"
     if unit in ("kW.h", "W.h") and resets and sum(move > 0 for move in moves) > sum(move < 0 for move in moves):
         return Kind.COUNTER, "energy that never falls"
-    if resets and is_never_negative and _is_lively_count(by_place, moves):
+    if unit == "1" and not _PHYSICAL.intersection(words) and resets and _is_lively_count(by_place, moves):
         return Kind.COUNTER, "whole numbers that never fall but to start anew"
     if is_never_negative and _is_used_and_refilled(moves):
         return Kind.STOCK, "it falls little by little and is refilled"
     return Kind.GAUGE, ""
+
+
+def _lies_in_store(words: Sequence[str]) -> str:
+    """The word of a name that says a stock: `level` is one of a tank, and none of a noise."""
+    is_store = _STORE.intersection(words) or len(words) == 1
+    return next((word for word in words if word in _STOCK or (is_store and word in _LEFT_OVER)), "")
 
 
 def _only_resets(numbers: Sequence[float]) -> bool:
@@ -151,7 +173,7 @@ def _only_resets(numbers: Sequence[float]) -> bool:
 
 def _is_lively_count(by_place: Sequence[Sequence[float]], moves: Sequence[float]) -> bool:
     rises = sum(move > 0 for move in moves)
-    are_whole = all(number.is_integer() for own in by_place for number in own)
+    are_whole = all(number.is_integer() and number >= 0 for own in by_place for number in own)
     return are_whole and rises >= 5 and rises >= _LIVELY_RATIO * len(moves)
 
 
@@ -175,7 +197,8 @@ def _yes_or_no(name: str, values: Values) -> Guess:
         states = (spelled.get("false", "false"), spelled.get("true", "true"))
         return Guess(metric, Kind.STATE, states=states, why="true or false")
     said = (metric.rsplit(".", 1)[-1] or metric).replace("_", " ")
-    return Guess(metric, Kind.STATE, states=(f"not {said}", said), why="yes or no; name its states in your words")
+    states = next((pair for word, pair in _PAIRS.items() if word in words_of(said)), (f"not {said}", said))
+    return Guess(metric, Kind.STATE, states=states, why="yes or no; name its states in your words")
 
 
 def _text(name: str, texts: Sequence[str]) -> Guess | LeftOut:
@@ -184,6 +207,8 @@ def _text(name: str, texts: Sequence[str]) -> Guess | LeftOut:
     unread = [text for text in texts if looks_like_number(text) and not is_numeral(text)]
     if unread and sum(map(looks_like_number, texts)) >= len(texts) / 2:
         return LeftOut(f"its numbers are not written as numbers, such as {shown(unread[0])}: correct the sender")
+    if texts and sum(bool(_CLOCK.search(text)) for text in texts) > len(texts) / 2:
+        return LeftOut(f"it looks like a time and is no whole one in ISO 8601, such as {shown(texts[0])}", is_text=True)
     if unread or not states or len(states) > MOST_STATES or max(map(len, states)) > 40 or "" in states:
         return LeftOut(f"it is free text, such as {shown(texts[0]) if texts else 'none'}", is_text=True)
     if words and words[-1] in _STATE:

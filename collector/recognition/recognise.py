@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 from collector.config import Site
 from collector.formats.event_time import shown
-from collector.recognition import objects, sparkplug, tagged
+from collector.recognition import objects, sparkplug, stocks, tagged
 from collector.recognition.dialects import Verdict, recognisers, verdict, verdicts
-from collector.recognition.places import Template, named, shared_levels
+from collector.recognition.places import Template, beginnings, named, shared_levels
 from collector.recognition.proposal import Asked, LeftOutField, Part
 from collector.recognition.rules_text import Key, Table, comments, written
 from collector.sources.source import Message
 from collector.topics import TopicTemplate
 
 _OBJECTS, _SPARKPLUG = "json_rules", "sparkplug_b"
+_SIGNALS, _EVENTS = "stock_signals", "epcis"
 _VALUES = "json_value"  # whose last level is the metric
 _UNNAMED = "unnamed"
 _MOST_UNREAD = 20  # topics that nothing recognises, told one by one
@@ -66,6 +67,10 @@ def _of_dialect(
 ) -> Iterable[Part]:
     if dialect == _SPARKPLUG:
         return [sparkplug.propose(own, dialect, proof)]
+    if dialect == _SIGNALS:
+        return stocks.signals(own, dialect, asked.zone, proof)
+    if dialect == _EVENTS:
+        return stocks.events(own, beginnings(list(own)), dialect, asked.site_name, proof)
     if dialect == _OBJECTS:
         parts = [objects.propose(alike, dialect, asked, proof) for alike in _by_root(own)]
         return [part for part in parts if part]
@@ -75,7 +80,7 @@ def _of_dialect(
     documented = [topic for topic in getattr(module, "TOPICS", ()) if all(map(Template(topic).reads, own))]
     return [
         Part(topic, list(own), [Table("[[subscribe]]", [Key("topic", topic), Key("format", dialect, proof)])])
-        for topic in documented[:1] or tagged.beginnings(list(own))
+        for topic in documented[:1] or beginnings(list(own))
     ]
 
 

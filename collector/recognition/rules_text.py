@@ -43,7 +43,7 @@ def _table(table: Table) -> str:
 
 def _line(key: Key) -> str:
     why = f"# {key.why.translate(_CONTROL)}" if key.why else ""
-    return f"{key.name} = {_value(key.value)}{'  ' if why else ''}{why}" if key.name else why
+    return f"{_key(key.name)} = {_value(key.value)}{'  ' if why else ''}{why}" if key.name else why
 
 
 def _value(value: Any) -> str:

@@ -13,6 +13,7 @@ from collector.recognition.proposal import Part
 from collector.recognition.quantity import Guess, guess
 from collector.recognition.rules_text import Key, Table
 from collector.sources.source import Message
+from collector.units.code import nearest
 
 _OWN = ("bdSeq", "Node Control/", "Device Control/", "Node Info/", "Device Info/")
 _BIRTHS = ("NBIRTH", "DBIRTH")
@@ -35,6 +36,8 @@ def propose(by_topic: Mapping[str, Sequence[Message]], dialect: str, proof: str)
         Key("format", dialect, proof),
         Key("", why="group -> site, edge node -> line, device -> cell; times are ms since 1970, as Sparkplug has them"),
     ]
+    if units := _units([one for own in by_topic.values() for one in own]):
+        head.append(Key("units", units, "what the words of births mean, in UCUM codes"))
     tables = [Table("[[subscribe.metric]]", list(rule)) for rule in rules]
     return Part(f"{namespace}/#", list(by_topic), [Table("[[subscribe]]", head), *tables])
 
@@ -59,6 +62,13 @@ def _columns(messages: Sequence[Message]) -> dict[str, Column]:
                 value = wire.signed(metric.value, found.datatype)
                 columns.setdefault(found.name, Column()).add(node, value)
     return columns
+
+
+def _units(messages: Sequence[Message]) -> dict[str, str]:
+    """The UCUM codes of the words that births have for units, where they are none themselves."""
+    births = [message for message in messages if any(verb in message.topic for verb in _BIRTHS)]
+    words = dict.fromkeys(metric.unit for message in births for metric in _metrics(message) if metric.unit)
+    return {word: code for word in words if (code := nearest(word)) and code != word}
 
 
 def _node(topic: str) -> str:

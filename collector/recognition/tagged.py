@@ -8,21 +8,32 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from collector.config import Site
+from collector.formats import csv, json_value
 from collector.formats.format import BadPayload
 from collector.formats.object_map import LEVELS
-from collector.formats.tags import Tag, TagOptions
+from collector.formats.tags import Tag, TagOptions, placing
 from collector.readings import Kind, Series
+from collector.recognition import singles, tables
 from collector.recognition.columns import Column
 from collector.recognition.globs import gathered
 from collector.recognition.instants import TimeGuess, unit_of
 from collector.recognition.objects import level_keys, quantity_keys
-from collector.recognition.places import Template, literal, scheme_of, shared_levels, template_of
+from collector.recognition.places import (
+    Template,
+    beginnings,
+    documented,
+    says_nothing,
+    scheme_of,
+    template_of,
+)
 from collector.recognition.proposal import Asked, LeftOutField, Part
 from collector.recognition.quantity import Guess, LeftOut, guess
 from collector.recognition.rules_text import Key, Table
@@ -32,9 +43,7 @@ from collector.units.code import nearest
 
 Tagged = Sequence[tuple[Message, Sequence[Tag]]]
 _ANYWHERE = Site(enterprise="any", name="any")
-_TIMES = ("timestamp", "ts", "at", "datetime", "date", "t", "")  # how columns of time are called; "": there is none
 _BRACES = re.compile(r"[{}]")
-_ENOUGH = 200  # messages to try the options of a dialect on
 
 
 class _Spoken(NamedTuple):
@@ -48,10 +57,13 @@ def propose(
     by_topic: Mapping[str, Sequence[Message]], dialect: str, module: ModuleType, asked: Asked, proof: str
 ) -> list[Part]:
     """One [[subscribe]] for the topics of each depth; by their beginnings where the dialect says the line itself."""
-    speech = _speech(module, [message for own in by_topic.values() for message in own])
+    messages = [message for own in by_topic.values() for message in own]
+    speech = _speech(module, messages, asked)
     read = {topic: tagged for topic, own in by_topic.items() if (tagged := speech.tagged(own))}
     spoken = speech.spoken(read, asked)
-    templates = [] if "line" in spoken.levels else _templates(read, asked, spoken)
+    templates = documented(list(by_topic), getattr(module, "TOPICS", ()))
+    if not templates and "line" not in spoken.levels:
+        templates = _templates(read, asked, spoken)
     if not all(any(template.reads(topic) for template in templates) for topic in by_topic):
         # The dialect says the line, or has topics without a value that it needs all the same.
         templates = [Template(topic) for topic in beginnings(list(by_topic))]
@@ -64,45 +76,40 @@ def propose(
     return parts
 
 
-def beginnings(topics: Sequence[str]) -> list[str]:
-    """The fewest topics with a closing # that admit all of `topics`, but for the one that admits everything."""
-    by_first: dict[str, list[list[str]]] = {}
-    for topic in topics:
-        levels = list(map(literal, topic.split("/")))
-        by_first.setdefault(levels[0], []).append(levels)
-    return ["/".join(own[0] if len(own) == 1 else [*shared_levels(own), "#"]) for own in by_first.values()]
-
-
 def is_tagged(module: ModuleType) -> bool:
     """Whether a format says what tags are in a message, and takes rules for them."""
     return hasattr(module, "tags_in") and issubclass(module.Options, TagOptions)
 
 
 class _Speech(NamedTuple):
-    """A dialect with the options of its own that read a sample."""
+    """A dialect with the options of its own that read a sample, each with its reason."""
 
     module: ModuleType
-    options: Mapping[str, str]
+    keys: Sequence[Key]
+    read: Callable[[Message], Iterable[Tag]]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {key.name: key.value for key in self.keys}
 
     def tagged(self, messages: Sequence[Message]) -> Tagged:
         """The tags of every message that has any."""
-        read = self.module.tags_in
-        if "options" in inspect.signature(read).parameters:
-            read = partial(read, options=self.module.Options(**self.options))
         found = []
         for message in messages:
             with contextlib.suppress(BadPayload):
-                if tags := list(read(message)):
+                if tags := list(self.read(message)):
                     found.append((message, tags))
         return found
 
     def spoken(self, read: Mapping[str, Tagged], asked: Asked) -> _Spoken:
         """Asks the format itself, without a rule."""
-        time = _time_of([one for tagged in read.values() for one in tagged], asked)
-        options = self.module.Options(**self.options, **({"time_unit": time.unit} if time else {}))
+        all_read = [one for tagged in read.values() for one in tagged]
+        time = _time_of(all_read, asked)
+        said = {**self.options, "units": _meanings(all_read), **({"time_unit": time.unit} if time else {})}
+        options = msgspec.convert(said, self.module.Options)
         form = self.module.build(options, _ANYWHERE, TopicTemplate("#"))
         series: set[Series] = set()
-        for message, _ in (one for tagged in read.values() for one in tagged):
+        for message, _ in all_read:
             with contextlib.suppress(BadPayload):
                 series.update(form.decode(message).readings.series)
         places = [one.equipment for one in series]
@@ -111,29 +118,38 @@ class _Speech(NamedTuple):
         return _Spoken(frozenset(levels), frozenset(described))
 
 
-def _speech(module: ModuleType, messages: Sequence[Message]) -> _Speech:
-    """The dialect as it comes, or where it asks for the name of the time, with the one that reads the most."""
-    speeches = [_Speech(module, {})]
-    if "time" in module.Options.__struct_fields__:
-        speeches += [_Speech(module, {"time": name}) for name in _TIMES]
-    some = messages[:_ENOUGH]
-    return max(speeches, key=lambda speech: _usefulness(speech.tagged(some)))
+def _speech(module: ModuleType, messages: Sequence[Message], asked: Asked) -> _Speech:
+    """The dialect as it comes, or under the options that its messages give away."""
+    keys: Iterable[Key] = ()
+    if module is csv:
+        keys = tables.keys_of(messages, asked.zone)
+    if module is json_value:
+        keys = singles.keys_of(messages)
+    said = list(keys)
+    return _Speech(module, said, _reader(module, messages, {key.name: key.value for key in said}))
 
 
-def _usefulness(read: Tagged) -> tuple[int, int]:
-    """How many messages are read, and in how many of them the time."""
-    return len(read), sum(any(tag.at is not None for tag in tags) for _, tags in read)
+def _reader(
+    module: ModuleType, messages: Sequence[Message], said: Mapping[str, Any]
+) -> Callable[[Message], Iterable[Tag]]:
+    """How the dialect reads its tags under these options, by the names that any of the messages gives."""
+    read: Callable[..., Iterable[Tag]] = module.tags_in
+    if hasattr(module, "tags_after"):
+        read = module.tags_after(messages)
+    takes, options = inspect.signature(read).parameters, msgspec.convert(said, module.Options)
+    own = {"options": options, "places": placing(options)}
+    return partial(read, **{name: value for name, value in own.items() if name in takes})
 
 
 def _part(
     template: Template, read: Tagged, dialect: str, speech: _Speech, asked: Asked, proof: str, spoken: _Spoken
 ) -> Part:
-    own = [Key(name, value, "so is the time called") for name, value in speech.options.items()]
+    own = set(speech.options)
     keys = [
         Key("topic", template.topic, template.why),
         Key("format", dialect, proof),
-        *_keys(template, read, asked),
-        *own,
+        *(key for key in _keys(template, read, asked) if key.name not in own),
+        *speech.keys,
     ]
     guesses = dict(_guesses(read))
     left_out = [
@@ -159,9 +175,12 @@ def _template(topics: Mapping[str, Tagged], asked: Asked, spoken: _Spoken) -> Te
     names_metric = all(
         topic.rsplit("/", 1)[-1] == tag.name for topic, read in topics.items() for _, tags in read for tag in tags
     )
-    measured = int(names_metric)
+    measured = int(names_metric or all(map(says_nothing, topics)))
     levels = [topic.split("/")[: topic.count("/") + 1 - measured] for topic in topics]
     found = template_of(list(topics), measured, scheme_of(levels, asked.site), {})
+    if "cell" in spoken.levels and "line" not in (*found.levels, *found.captures):
+        said = {"line" if name == "cell" else name: text for name, text in found.levels.items()}
+        found = Template(found.topic.replace("{cell}", "{line}"), said, found.why)  # what the cell is, the tags say
     for level in spoken.levels:
         said = {name: text for name, text in found.levels.items() if name != level}
         found = Template(found.topic.replace(f"{{{level}}}", "+"), said, found.why)
@@ -177,10 +196,14 @@ def _keys(template: Template, read: Tagged, asked: Asked) -> Iterator[Key]:
         yield Key("time_unit", found.unit, found.proof)
     elif all(tag.at is None for _, tags in read for tag in tags):
         yield Key("", why="carries no time: that of its receipt; a message that comes twice counts twice")
-    words = {tag.unit: nearest(tag.unit) for _, tags in read for tag in tags if tag.unit}
-    meanings = {word: code for word, code in words.items() if code and code != word}
-    if meanings:
+    if meanings := _meanings(read):
         yield Key("units", meanings, "what the sender's words mean, in UCUM codes")
+
+
+def _meanings(read: Tagged) -> dict[str, str]:
+    """The UCUM codes of the sender's words for units that are none themselves."""
+    words = {tag.unit: nearest(tag.unit) for _, tags in read for tag in tags if tag.unit}
+    return {word: code for word, code in words.items() if code and code != word}
 
 
 def _time_of(read: Tagged, asked: Asked) -> TimeGuess | None:

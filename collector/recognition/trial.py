@@ -15,8 +15,10 @@ import msgspec
 from collector.clocks.clock import MessageClock
 from collector.config import ConfigError, Document, Site
 from collector.decoder import decoder_of
+from collector.formats.event_time import shown
 from collector.formats.format import BadPayload
 from collector.formats.limits import Limits
+from collector.formats.numeral import looks_like_number
 from collector.intake import Intake
 from collector.readings import NS_PER_S, Reading
 from collector.sources.source import Message
@@ -121,6 +123,8 @@ def _why_unrecognised(message: Message) -> str:
         return str(bad)
     if not message.payload.strip():
         return f"topic {message.topic}: the message is empty: have the sender publish a value"
+    if looks_like_number(text := message.payload.decode("utf-8", "replace")):
+        return f"topic {message.topic}: {shown(text)} is no number as JSON writes it: correct the sender"
     return "no format recognises it: name one in [[subscribe]] and describe its fields there"
 
 

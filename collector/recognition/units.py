@@ -1,9 +1,11 @@
-"""Units that stand in a field's name: `fill_level_grams` is `fill_level` in g, by UCUM."""
+"""Units that stand in a field's name: `fill_level_grams` is `fill_level` in g, `Druck [bar]` is `Druck` in bar."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+
+from collector.units.code import usually
 
 # What may stand at the end of a name, and what it means. Two words (`mm_s`) are tried before one.
 _SAID = {
@@ -23,12 +25,15 @@ _SAID = {
 # A single letter means a unit only beside a word for such a quantity: zone_C is no temperature.
 _LETTERS = {
     "C": ("Cel", "temp dew"), "F": ("[degF]", "temp dew"), "K": ("K", "temp dew"),
+    "c": ("Cel", "temp dew"), "f": ("[degF]", "temp dew"), "k": ("K", "temp dew"),
     "g": ("g", "weight mass fill level dose"), "t": ("t", "weight mass fill level"),
     "m": ("m", "length height distance position depth level width"),
     "s": ("s", "time duration cycle takt dwell age"), "h": ("h", "time hours duration age"),
     "l": ("L", "volume fill level tank"), "L": ("L", "volume fill level tank"),
     "A": ("A", "current"), "V": ("V", "voltage"), "W": ("W", "power"), "N": ("N", "force thrust load"),
+    "a": ("A", "current"), "v": ("V", "voltage"), "w": ("W", "power"), "n": ("N", "force thrust load"),
 }  # fmt: skip
+_BRACKETS = re.compile(r"(.+?)\s*(\[([^\[\]]+)\]|\(([^()]+)\))\s*")  # as tables write it over their columns
 _GAP = re.compile(r"[_\-. ]")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z][A-Za-z]{0,2}$)")  # before the unit of temperatureC, energyKWh
 
@@ -43,6 +48,9 @@ class Named(NamedTuple):
 
 def unit_in(name: str) -> Named:
     """The name and the unit it ends with; the name as it is where it ends with none."""
+    bracketed = _BRACKETS.fullmatch(name)
+    if bracketed and (unit := usually(bracketed[3] or bracketed[4])):
+        return Named(bracketed[1], unit, bracketed[2])
     words = _GAP.split(name if _GAP.search(name) else _HUMP.sub("_", name))
     for count in (2, 1):
         if len(words) > count:

@@ -28,7 +28,7 @@ def dead_list(site: SitePath, spool: SpoolOption = None, limit: int = 50, as_jso
         {
             "id": id_,
             "topic": one.topic,
-            "reason": one.reason,
+            "reason": one.reason if as_json else one.reason.removeprefix(f"topic {one.topic}: "),
             "times": one.times,
             "payload": one.payload[:200].decode("utf-8", "replace"),
         }

@@ -280,3 +280,28 @@ def test_500_edge_nodes_of_50_metrics_write_little_with_each_message() -> None:
     again.restore_parts(after)
     assert again.parts() == after
     assert msgspec.msgpack.decode(again.snapshot(), type=dict[str, bytes]) == after
+
+
+def unborn(seq: int, at_s: float, stamp_ms: int) -> Message:
+    """Data of an edge node whose birth was never heard."""
+    metric = Metric(1.0, "x", datatype=Datatype.DOUBLE)
+    return Message("spBv1.0/g/NDATA/n", encode(Payload(stamp_ms, seq, (metric,))), ns(at_s))
+
+
+def test_a_timestamp_at_the_end_of_time_and_a_gap_stop_no_memory() -> None:
+    heard = Heard(new_format())
+    for i, seq in enumerate((0, 1, 5, 6)):
+        heard.hear([unborn(seq, i * 60.0, 2**64 - 1)])
+    assert sum(gap.missing for gap in heard.gaps) == 3
+    again = new_format()
+    again.restore_parts(heard.form.parts())
+    assert again.parts() == heard.form.parts()
+
+
+def test_numbers_that_go_to_and_fro_without_a_birth_take_no_more_memory() -> None:
+    heard, sizes = Heard(new_format()), set()
+    for i in range(60):
+        heard.hear([unborn((5, 4)[i % 2], i * 60.0, ns(i * 60.0) // 1_000_000)])
+        if i >= 20:
+            sizes.add(sum(map(len, heard.form.parts().values())) // 64)
+    assert len(sizes) == 1

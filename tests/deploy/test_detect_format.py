@@ -141,10 +141,11 @@ def test_messages_that_say_nothing_and_tags_left_out_are_told(tmp_path: Path) ->
     ("payload", "why"),
     [
         (b"", "the message is empty"),
+        (b"20,5", 'a/b: "20,5" is no number as JSON writes it'),
         (b"[" * 600 + b"]" * 600, "nested more than 64 deep, which is `limits.max_depth`"),
         (b"[" + b"1" * 5_000_000 + b"]", "5000002 bytes, `limits.max_message_bytes` is 4194304"),
     ],
-    ids=["empty", "deep", "large"],
+    ids=["empty", "decimal comma", "deep", "large"],
 )
 def test_a_message_beyond_a_limit_is_told_by_the_limit(tmp_path: Path, payload: bytes, why: str) -> None:
     path = tmp_path / "one.jsonl"

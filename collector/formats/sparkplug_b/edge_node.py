@@ -11,6 +11,8 @@ from collector.formats.format import BadPayload
 from collector.formats.sparkplug_b.payload import Datatype, Metric, Payload
 from collector.formats.sparkplug_b.protocol import BD_SEQ, DEVICE_REBIRTH, REBIRTH, Address
 
+_LAST_MS = 2**64 - 1  # a timestamp has 64 bits
+
 
 class Known(msgspec.Struct, frozen=True, cache_hash=True):
     """A metric as its birth declared it; `unit` is the sender's word, "" where it says none."""
@@ -102,7 +104,7 @@ class EdgeNode:
 
     def begins(self, received_ns: int, stamp_ms: int) -> None:
         """Nothing heard before is known to be of the same connection as what follows."""
-        self.life.since_ns, self.life.since_ms = received_ns, stamp_ms
+        self.life.since_ns, self.life.since_ms = received_ns, min(stamp_ms, _LAST_MS)
 
 
 def takes_rebirth(metrics: Sequence[Metric]) -> bool:

@@ -253,8 +253,9 @@ class Session:
         missing = (seq - due) % node.seq_numbers
         if missing:  # two messages of one number wait together when a counter begins anew without a birth
             width = node.seq_numbers
-            still = [number for number in life.missed if (seq - number) % width <= width // 2]
-            life.missed = still + [(due + i) % width for i in range(missing)]
+            new = [(due + i) % width for i in range(missing)]
+            still = [one for one in life.missed if (seq - one) % width <= width // 2 and one not in new]
+            life.missed = still + new
             note = f"seq {due} was due, {seq} came"
             self._book(node.name, Cause.SEQ_GAP, life.last_received_ns, received_ns, missing, note)
             self._on_unknown(node.name, "")

@@ -294,7 +294,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_counts_nothing_twice(tmp_path: P
     """Without ids and with rows alike, so that nothing but the place in the file can tell a repeat."""
     (tmp_path / "in").mkdir()
     for name in "abc":
-        (tmp_path / "in" / f"{name}.csv").write_text(HEAD + rows(0, 120) + rows(0, 120))
+        (tmp_path / "in" / f"{name}.csv").write_text(HEAD + rows(0, 80) + rows(0, 80))
     chance = random.Random(7)
     command = [sys.executable, "-m", "tests.collector.inventory.collecting", str(tmp_path)]
     while list((tmp_path / "in").glob("*.csv")):
@@ -305,6 +305,6 @@ def test_a_kill_at_any_moment_loses_nothing_and_counts_nothing_twice(tmp_path: P
             time.sleep(chance.random() * 0.005)
             process.send_signal(signal.SIGKILL)
     with Spool.open(tmp_path / "spool.sqlite") as spool:
-        assert taken(spool).messages == 3 * 240
-        assert on_hand(spool) == 240.0  # the second and third file say again what the first said
+        assert taken(spool).messages == 3 * 160
+        assert on_hand(spool) == 160.0  # the second and third file say again what the first said
     assert {one.name for one in (tmp_path / "in" / "done").iterdir()} == {"a.csv", "b.csv", "c.csv"}

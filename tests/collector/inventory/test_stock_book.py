@@ -134,8 +134,8 @@ def test_more_of_one_instant_than_is_kept_is_refused_and_the_next_instant_is_not
     assert book.take(move(0, 1.0, "one too many")) is Verdict.CROWDED
     assert book.take(move(0, 1.0, "M1")) is Verdict.KNOWN
     assert book.take(move(1, 1.0)) is Verdict.COUNTED
-    for i in range(MOST_EVENTS):
-        book.take(move(2 + i / 1000, 1.0, f"later {i}"))
+    later = {f"later {i}": Event(T0_NS + 2 * 3_600 * 10**9 + i, 1.0) for i in range(MOST_EVENTS)}
+    book.events |= later  # all at once: one by one, each is weighed against all that are there
     book.fold()
     assert (len(book.events), book.figure().quantity) == (MOST_EVENTS, MOST_AT_ONCE + MOST_EVENTS + 1)
 
