@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, NamedTuple
@@ -39,9 +40,20 @@ from collector.sources.mqtt import client_for
 from collector.sources.source import Source
 from collector.spool.spool import Spool
 from detectors.calendar import Calendar, calendar_of
-from detectors.chain.folder import load as load_network
+from detectors.chain.map.faults import STALE_AFTER_D
+from detectors.chain.map.folder import check as check_chain
+from detectors.chain.map.folder import load as load_network
 from detectors.chain.network import Network
-from detectors.settings import BoundRule, DetectSettings, TrainSettings, bound_rules, detect_settings, own_rules
+from detectors.flow import Flow, flow_of
+from detectors.settings import (
+    AlertSettings,
+    BoundRule,
+    DetectSettings,
+    TrainSettings,
+    bound_rules,
+    detect_settings,
+    own_rules,
+)
 
 _BROKER_FILES = {
     "password_file": "the password and nothing else",
@@ -52,9 +64,10 @@ _BROKER_FILES = {
 
 
 class ChainSettings(Section, frozen=True, kw_only=True):
-    """The folder of the chain's CSV files, relative to site.toml."""
+    """The folder of the chain's CSV files, relative to site.toml; facts older than `stale_after_d` are a warning."""
 
     folder: Name
+    stale_after_d: Annotated[float, msgspec.Meta(gt=0)] = STALE_AFTER_D
 
 
 class BoardSettings(Section, frozen=True, kw_only=True):
@@ -87,6 +100,7 @@ class SiteFile:
     brokers: tuple[BrokerSettings, ...]
     spool: SpoolSettings
     detect: DetectSettings
+    alerts: AlertSettings
     train: TrainSettings
     rules: tuple[BoundRule, ...]
     detects: bool
@@ -95,6 +109,11 @@ class SiteFile:
     health: HealthSettings
     network: Network | None
     spool_path: Path
+
+    @cached_property
+    def flow(self) -> Flow:
+        """How its lines hang together, as far as its chain says."""
+        return flow_of(self.network)
 
     @property
     def folder(self) -> Path:
@@ -174,6 +193,9 @@ class SiteFile:
                 f'{self.document.path}: `clock.source` is "messages", a recording; '
                 'a live plant wants source = "wall", else a silent site is never noticed'
             )
+        if self.document.has("chain"):
+            chain = self.document.section("chain", ChainSettings)
+            told += check_chain(self.folder / chain.folder, WallClock().now_ns(), chain.stale_after_d).warnings
         presences = presences_of(self.document, self.brokers)
         for broker in self.brokers:
             if broker.name in presences and broker.session_expiry_s:
@@ -209,6 +231,7 @@ def load_site(path: Path, *, spool_path: Path | None = None) -> SiteFile:
         health=document.section("health", HealthSettings),
         network=network,
         spool_path=spool_path or document.folder / spool.path,
+        alerts=document.section("alerts", AlertSettings),
     )
     drops_of(document, found.decoder(WallClock()))
     readings_of(document, site, found.brokers)

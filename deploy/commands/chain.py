@@ -2,27 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy.commands.console import SitePath, SpoolOption, complain, say, stand_by, until_ctrl_c
+from deploy.commands.console import Json, SitePath, SpoolOption, complain, out, say, stand_by, until_ctrl_c
 
 app = typer.Typer(help="The map of the chain and its present risk.", no_args_is_help=True)
 
+_MOST_SAID = 200  # sentences of one kind; --json has all
+
 
 @app.command("check")
-def chain_check(folder: Annotated[Path, typer.Argument(help="A folder of chain CSV files.")]) -> None:
-    """Checks a chain's files; names every fault by file and row."""
-    from detectors.chain.folder import check as faults_of
+def chain_check(
+    folder: Annotated[Path, typer.Argument(help="A folder of chain CSV files.")],
+    stale_after_d: Annotated[float, typer.Option(min=0, help="Facts older than so many days are told.")] = 365.0,
+    as_json: Json = False,
+) -> None:
+    """Checks a chain's files; names every error and warning by file, row and remedy. Exit code 2 where errors are."""
+    from collector.clocks.clock import WallClock
+    from deploy.chain_check import facts, summary
+    from detectors.chain.map.folder import check
 
-    faults = faults_of(folder)
-    for fault in faults:
-        complain(fault)
-    if faults:
+    checked = check(folder, WallClock().now_ns(), stale_after_d)
+    if as_json:
+        out.print_json(data=facts(checked))
+    else:
+        for sentence in (*_most(checked.errors), *_most([f"warning: {warning}" for warning in checked.warnings])):
+            complain(sentence)
+        if checked.network is not None:
+            say(summary(checked))
+    if checked.network is None:
         raise typer.Exit(2)
-    say(f"{folder} is sound.")
+
+
+def _most(sentences: Sequence[str]) -> list[str]:
+    more = len(sentences) - _MOST_SAID
+    return [*sentences[:_MOST_SAID], *([f"... and {more:,} more; --json has all"] if more > 0 else [])]
+
+
+@app.command("lists")
+def chain_lists(
+    folder: Annotated[Path, typer.Argument(help="A folder of chain CSV files.")],
+    by: Annotated[str, typer.Option(help="Group by: chain, cluster or division.")] = "",
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Without the names of firms and sites.")] = False,
+    home: Annotated[str, typer.Option(help="What counts as home: CN, region:NAME or cluster:NAME.")] = "",
+    settings: Annotated[Path | None, typer.Option(help="Thresholds of the lists, as TOML.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The planners' lists: blank points, weak links, shortcomings, long boards, and chain leaders with their SMEs."""
+    from deploy.chain_lists import found_in
+
+    found = found_in(folder, by=by, home=home, settings=settings, without_names=anonymous)
+    if as_json:
+        out.print_json(data=found.facts())
+        return
+    for sentence in found.sentences():
+        say(sentence)
 
 
 @app.command("run")

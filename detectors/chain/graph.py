@@ -35,11 +35,12 @@ def cycle(names: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
     on_cycle = next((name for name in names if name in into), None)
     if on_cycle is None:
         return []
-    walked: list[str] = []
+    walked: dict[str, None] = {}
     while on_cycle not in walked:
-        walked.append(on_cycle)
+        walked[on_cycle] = None
         on_cycle = into[on_cycle]
-    return [*walked[walked.index(on_cycle) :], on_cycle][::-1]
+    way = list(walked)
+    return [*way[way.index(on_cycle) :], on_cycle][::-1]
 
 
 def downstream(start: str, targets: Mapping[str, Sequence[str]]) -> list[str]:

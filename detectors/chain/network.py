@@ -1,7 +1,7 @@
-"""The nouns of the chain (Node, Arc, Stock, Receipt, Mitigation) and the Network they make.
+"""The nouns of the chain (Node, Arc, Stock, Receipt, Mitigation, Outage, Shock) and the Network they make.
 
-`detectors.chain.folder` reads them from CSV files; `survive` and `exposure` ask the Network. Values are frozen; an
-invalid one cannot be built. Times to recover and lead times are days, rates are per day.
+`detectors.chain.map` makes them of a folder of tables; everything else asks the Network. Values are frozen; an invalid
+one cannot be built. Times to recover and lead times are days, rates are per day, money is in the folder's one currency.
 """
 
 from __future__ import annotations
@@ -12,12 +12,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from math import inf, isfinite, isnan
+from typing import ClassVar
 
 import msgspec
 
 from detectors.chain import graph
 
 ESSENTIAL = 2  # class of an input without which nothing is made (Diem et al. 2022); 1 non-essential, 0 no effect
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """Where a fact of the map is from: the row of its table, who says so, as of when, and how sure (0 to 1).
+
+    The rows of `detectors.chain.map.tables` are Evidence themselves; `table` is the name of their file.
+    """
+
+    table: ClassVar[str] = ""
+
+    row: int
+    source: str
+    as_of_ns: int
+    confidence: float
 
 
 class NodeKind(StrEnum):
@@ -29,10 +44,12 @@ class NodeKind(StrEnum):
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A place that makes, keeps or sells one product.
+    """A place that makes, keeps or sells one product: one (site, item).
 
-    `division` is the two-digit industry (GB/T 4754), `equipment` the path of a telemetered line (`site/line`).
-    `capacity_per_d` infinite is unlimited. `value_per_d` is what selling `demand_per_d` units is worth.
+    `division` is the two-digit industry (GB/T 4754) of `industry`, `equipment` the path of a telemetered line
+    (`site/line`). `capacity_per_d` infinite is unlimited; it is never above `energy_cap_per_d`, the units a day that
+    the site's energy allows. A node that is not `qualified` may not deliver yet. `ramp_d` is how long it takes from a
+    restart, or from the word to make more, to the full rate. `value_per_d` is what selling `demand_per_d` units earns.
     """
 
     name: str
@@ -47,11 +64,25 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     time_to_recover_d: float | None = None
     demand_per_d: float = 0.0
     value_per_d: float = 0.0
+    site: str = ""
+    item: str = ""
+    uom: str = ""  # UCUM, of the item
+    hs_code: str = ""
+    firm: str = ""
+    role: str = ""  # `leader`, `sme` or neither
+    industry: str = ""  # two to four digits
+    qualified: bool = True
+    normal_rate_per_d: float = 0.0  # what it usually makes; 0: not said
+    ramp_d: float = 0.0
+    energy_kwh_per_unit: float = 0.0
+    co2_kg_per_unit: float = 0.0
+    energy_cap_per_d: float = inf
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         _refuse_empty(name=self.name)
         _refuse_negative(demand_per_d=self.demand_per_d, value_per_d=self.value_per_d)
-        _refuse_negative(time_to_recover_d=self.time_to_recover_d or 0.0)
+        _refuse_negative(time_to_recover_d=self.time_to_recover_d or 0.0, ramp_d=self.ramp_d)
         if self.capacity_per_d != inf:
             _refuse_negative(capacity_per_d=self.capacity_per_d)
 
@@ -60,7 +91,8 @@ class Arc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """`source` supplies `target` with `material`, `quantity_per` unit of what `target` makes.
 
     `share` is the part of the target's need it covers today; sources of one material replace each other, and so do
-    materials of one non-empty `substitutes` group. An arc that is not `qualified` carries nothing yet.
+    materials of one non-empty `substitutes` group. An arc that is not `qualified` carries nothing yet. `price` is for
+    one unit of material, 0 where nobody says.
     """
 
     source: str
@@ -72,10 +104,16 @@ class Arc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     essential: int = ESSENTIAL
     substitutes: str = ""
     qualified: bool = True
+    price: float = 0.0
+    moq: float = 0.0  # the least that is sold at once
+    contract_until_ns: int = 0
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
-        _refuse_empty(source=self.source, target=self.target, material=self.material)
-        _refuse_negative(quantity_per=self.quantity_per, lead_time_d=self.lead_time_d, share=self.share)
+        if not (self.source and self.target and self.material):
+            _refuse_empty(source=self.source, target=self.target, material=self.material)
+        if not (0 < self.quantity_per < inf and 0 <= self.lead_time_d < inf and 0 <= self.share < inf):
+            _refuse_negative(quantity_per=self.quantity_per, lead_time_d=self.lead_time_d, share=self.share)
         if not self.quantity_per:
             raise ValueError("quantity_per is 0; say how much one unit of the target takes")
         if self.essential not in (0, 1, ESSENTIAL):
@@ -113,6 +151,7 @@ class Stock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     as_of_ns: int = 0
     series: str = ""
     in_transit: tuple[Receipt, ...] = ()
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         _refuse_empty(node=self.node)
@@ -127,20 +166,55 @@ class Mitigation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     covers_d: float
     material: str = ""
     cost: float = 0.0
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         _refuse_empty(node=self.node, action=self.action)
         _refuse_negative(covers_d=self.covers_d, cost=self.cost)
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A standstill of `node` from `began_ns` to `ended_ns` (UTC); None: it has not ended."""
+
+    node: str
+    began_ns: int
+    ended_ns: int | None = None
+    cause: str = ""
+    evidence: Evidence | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_empty(node=self.node)
+        if self.ended_ns is not None and self.ended_ns < self.began_ns:
+            raise ValueError("an outage ends before it began; correct one of the two")
+
+
+class Shock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A scenario of the folder: what remains of the capacity of these nodes (0 to 1), for how long.
+
+    `for_d` 0: each node for its own time to recover. `per_y` is how often it is expected a year, 0 where nobody says.
+    """
+
+    name: str
+    remaining: dict[str, float]
+    title: str = ""
+    for_d: float = 0.0
+    per_y: float = 0.0
+
+    def __post_init__(self) -> None:
+        _refuse_empty(name=self.name)
+        _refuse_negative(for_d=self.for_d, per_y=self.per_y, **self.remaining)
+
+
 @dataclass(frozen=True)
 class Network:
-    """A chain whose parts fit together: `detectors.chain.faults.faults` finds nothing in it."""
+    """A chain whose parts fit together: `detectors.chain.map` finds no error in it."""
 
     nodes: tuple[Node, ...]
     arcs: tuple[Arc, ...] = ()
     stocks: tuple[Stock, ...] = ()
     mitigations: tuple[Mitigation, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    shocks: tuple[Shock, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

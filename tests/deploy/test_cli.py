@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -222,16 +223,20 @@ def test_alerts_of_a_spool_that_is_not_there(site: Path) -> None:
 
 
 def test_a_chain_with_a_cycle_is_named_by_file_and_row(site: Path) -> None:
-    arcs = site.parent / "chain" / "arcs.csv"
-    lines = arcs.read_text().splitlines()
-    head = lines[0].split(",")
-    back = dict(zip(head, lines[1].split(","), strict=True))
-    back["source"], back["target"] = back["target"], back["source"]
-    arcs.write_text("\n".join([*lines, ",".join(back[name] for name in head)]) + "\n")
+    bom = site.parent / "chain" / "bom.csv"
+    bom.write_text(bom.read_text() + "red_beads,bottle,1,,a whim,2026-03-01,1\n")
     answer = andon("chain", "check", site.parent / "chain")
     assert answer.returncode == 2
-    assert "arcs.csv" in answer.stderr
-    assert "cycle" in answer.stderr
+    assert f"{bom} row 2: the bill of materials runs in a cycle, red_beads -> bottle -> red_beads" in answer.stderr
+    told = json.loads(andon("chain", "check", site.parent / "chain", "--json").stdout)
+    assert (told["sound"], told["errors"][0]["file"], told["errors"][0]["row"]) == (False, "bom.csv", 2)
+
+
+def test_a_sound_chain_is_counted_and_stale_facts_are_a_warning(site: Path) -> None:
+    answer = andon("chain", "check", site.parent / "chain", "--stale-after-d", "0")
+    assert answer.returncode == 0
+    assert "is sound, 8 warnings: 5 sites, 4 items, 5 nodes, 4 arcs, 4 stocks." in answer.stdout
+    assert "warning: " in answer.stderr and "sites.csv row 2: `as_of` 2026-03-01 is" in answer.stderr
 
 
 def test_collecting_needs_no_more_than_a_gateway_has() -> None:
