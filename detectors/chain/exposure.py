@@ -19,9 +19,10 @@ from collector.errors import AndonError
 from collector.readings import NS_PER_S
 from detectors.alerts import Alert
 from detectors.chain.floor import OUTPUT_DROP, SHORTAGE, SILENT, Floor
-from detectors.chain.live import days_of_supply_d, in_planned_units, on_the_floor, serving_only, slowed, with_stocks
+from detectors.chain.live import days_of_supply_d, in_planned_units, on_the_floor
 from detectors.chain.network import Arc, Network
-from detectors.chain.survive import NOTHING, Scenario, loss, time_to_survive_d
+from detectors.chain.programme.programmes import Programmes
+from detectors.chain.survive import Scenario
 
 log = logging.getLogger(__name__)
 
@@ -73,15 +74,20 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         return Exposure(node=self.node, material=self.material, at_ns=at_ns, time_to_recover_d=self.time_to_recover_d)
 
 
-def exposures(network: Network, floor: Floor, at_ns: int) -> list[Exposure]:
-    """The exposures of all open alerts that touch the chain, in order of their keys."""
+def exposures(network: Network, floor: Floor, at_ns: int, programmes: Programmes | None = None) -> list[Exposure]:
+    """The exposures of all open alerts that touch the chain, in order of their keys.
+
+    Who asks again and again gives the chain's `programmes`: they follow the floor, and what no alert or stock has
+    touched since is not computed anew. Answers are the same with and without.
+    """
     live = on_the_floor(network, floor, at_ns)
     silent = _causes_of_silence(live, floor)
     silent_lines = {live.by_equipment[a.subject].name for a in _silences(floor) if a.subject in live.by_equipment}
     found = {}
-    paced = in_planned_units(live)
+    kept = programmes or Programmes(network)
+    kept.follow(in_planned_units(live))
     for what, causes in _causes(live, floor).items():
-        exposure = _exposure_or_why_not(live, paced, floor, what, causes, at_ns)
+        exposure = _exposure_or_why_not(live, kept, floor, what, causes, at_ns)
         is_silent = exposure.node in silent_lines or (exposure.node, exposure.material) in silent
         found[exposure.key] = replace(exposure, unknown=exposure.unknown or is_silent)
     for (name, material), causes in silent.items():
@@ -94,28 +100,27 @@ What = tuple[str, str, str]  # (kind of alert, node, material)
 
 
 class _Disruption(NamedTuple):
-    """Something that fails at `node` for `recover_d`: `network` is the chain with it, `material` what is missing."""
+    """Something that fails at `node` for `recover_d`, `material` is what is missing."""
 
     node: str
     material: str
     cover_d: float | None
-    network: Network
     scenario: Scenario
     recover_d: float
     causes: tuple[str, ...]
 
 
-def _disruption(live: Network, paced: Network, floor: Floor, what: What, causes: tuple[str, ...]) -> _Disruption:
+def _disruption(live: Network, floor: Floor, what: What, causes: tuple[str, ...]) -> _Disruption:
     kind, name, material = what
     cover_d = _cover_d(live, name, material)
     sources = live.sources(name, material)
     if kind == SHORTAGE and sources:
         cut, recover_d = Scenario(cut=frozenset({(name, material)})), _supply_recovers_d(live, sources)
-        return _Disruption(name, material, cover_d, paced, cut, recover_d, causes)
+        return _Disruption(name, material, cover_d, cut, recover_d, causes)
     # a line below its rate, or a shortage of what nobody in the chain supplies
-    standing = slowed(paced, name, floor.line_ratio.get(name, 0.0) if kind == OUTPUT_DROP else 0.0)
-    recover_d = live.by_name[name].time_to_recover_d or 0.0
-    return _Disruption(name, material, cover_d, standing, NOTHING, recover_d, causes)
+    ratio = floor.line_ratio.get(name, 0.0) if kind == OUTPUT_DROP else 0.0
+    slowed = Scenario(at_most_per_d={name: ratio * live.planned_per_d[name]})
+    return _Disruption(name, material, cover_d, slowed, live.by_name[name].time_to_recover_d or 0.0, causes)
 
 
 def _causes(live: Network, floor: Floor) -> dict[What, tuple[str, ...]]:
@@ -144,23 +149,23 @@ def _supply_recovers_d(network: Network, sources: list[Arc]) -> float:
 
 
 def _exposure_or_why_not(
-    live: Network, paced: Network, floor: Floor, what: What, causes: tuple[str, ...], at_ns: int
+    live: Network, kept: Programmes, floor: Floor, what: What, causes: tuple[str, ...], at_ns: int
 ) -> Exposure:
     """A disruption without an answer is told as unknown, with the reason: the others must still be judged."""
     _, name, material = what
     try:
-        return _exposure(_disruption(live, paced, floor, what, causes), at_ns)
+        return _exposure(live, kept, _disruption(live, floor, what, causes), at_ns)
     except Exception as error:
         log.exception("exposure.failed node=%s material=%s", name, material)
         why = str(error) if isinstance(error, AndonError) else f"{type(error).__name__}: {error}"
         return replace(_unknown(live, name, material, causes, at_ns), why_unknown=why)
 
 
-def _exposure(disruption: _Disruption, at_ns: int) -> Exposure:
-    name, material, cover_d, network, scenario, recover_d, causes = disruption
-    survive_d = time_to_survive_d(network, scenario)
+def _exposure(live: Network, kept: Programmes, disruption: _Disruption, at_ns: int) -> Exposure:
+    name, material, cover_d, scenario, recover_d, causes = disruption
+    survive_d = kept.time_to_survive_d(scenario)
     gap_d = max(0.0, recover_d - survive_d) if survive_d is not None else 0.0
-    reached = [(_keeps_rate_d(network, each, scenario), each) for each in network.downstream(name)]
+    reached = [(kept.keeps_rate_d(each, scenario), each) for each in live.downstream(name)]
     stops = sorted((days, each) for days, each in reached if days is not None and days < recover_d)
     return Exposure(
         node=name,
@@ -170,20 +175,15 @@ def _exposure(disruption: _Disruption, at_ns: int) -> Exposure:
         time_to_survive_d=survive_d,
         time_to_recover_d=recover_d,
         gap_d=gap_d,
-        lost_per_d=loss(with_stocks(network, ()), scenario, 1.0),
-        lost=loss(network, scenario, recover_d),
-        stops_at_ns=_instant(at_ns, _keeps_rate_d(network, name, scenario)),
+        lost_per_d=kept.lost_per_d(scenario),
+        lost=kept.loss(scenario, recover_d),
+        stops_at_ns=_instant(at_ns, kept.keeps_rate_d(name, scenario)),
         first_loss_at_ns=_instant(at_ns, survive_d),
         stops=tuple(each for _, each in stops),
         stops_in_d=tuple(days for days, _ in stops),
         causes=causes,
-        best_action=best_action(network, name, material, gap_d),
+        best_action=best_action(live, name, material, gap_d),
     )
-
-
-def _keeps_rate_d(network: Network, name: str, scenario: Scenario) -> float | None:
-    """How long a node can keep its planned rate if the chain serves it alone; None for ever."""
-    return time_to_survive_d(serving_only(network, name), scenario)
 
 
 def _unknown(live: Network, name: str, material: str, causes: tuple[str, ...], at_ns: int) -> Exposure:

@@ -37,27 +37,6 @@ def in_planned_units(live: Network) -> Network:
     return with_stocks(live, tuple(restated))
 
 
-def slowed(network: Network, name: str, ratio: float) -> Network:
-    """The chain with one line at a ratio of its planned rate."""
-    nodes = tuple(
-        replace(node, capacity_per_d=ratio * network.planned_per_d[name]) if node.name == name else node
-        for node in network.nodes
-    )
-    return Network(nodes, network.arcs, network.stocks, network.mitigations)
-
-
-def serving_only(network: Network, name: str) -> Network:
-    """The chain with `name` as its only buyer. What a maker has in finished stock does not keep it running."""
-    planned_per_d = network.planned_per_d[name]
-    nodes = tuple(
-        replace(node, demand_per_d=planned_per_d if node.name == name else 0.0, value_per_d=0.0)
-        for node in network.nodes
-    )
-    sells = bool(network.by_name[name].demand_per_d)
-    stocks = tuple(s for s in network.stocks if s.node != name or sells or network.is_input(s))
-    return Network(nodes, network.arcs, stocks)
-
-
 def with_stocks(network: Network, stocks: tuple[Stock, ...]) -> Network:
     return Network(network.nodes, network.arcs, stocks, network.mitigations)
 

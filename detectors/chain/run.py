@@ -25,6 +25,7 @@ from detectors.chain.floor import KINDS, Band, Floor, FloorHistory, Promise, Pro
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
 from detectors.chain.outputs import arc_records, exposure_record, node_records
+from detectors.chain.programme.programmes import Programmes
 from detectors.engine import dealt_with
 
 READER = "chain"  # cursor over what detectors said, and the name of the memory
@@ -54,6 +55,7 @@ class ChainRun:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._programmes = Programmes(network)
         self._digest = hashlib.sha256(msgspec.msgpack.encode(_parts(network))).hexdigest()
 
     def step(self, spool: Spool, limit: int = 500) -> int:
@@ -154,7 +156,7 @@ class ChainRun:
         memory.judged += 1
         alerts = tuple(memory.open[key] for key in sorted(memory.open))
         floor = memory.history.as_of(self._network, at_ns, alerts)
-        exposed = exposures(self._network, floor, at_ns)
+        exposed = exposures(self._network, floor, at_ns, self._programmes)
         now = {exposure.key: exposure for exposure in exposed}
         ended = [old.ended(at_ns) for key, old in memory.exposed.items() if key not in now]
         memory.exposed = now

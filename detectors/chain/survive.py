@@ -1,179 +1,116 @@
 """How long a chain goes on selling everything when something fails, and what it loses after that.
 
-One linear programme (HiGHS) after Simchi-Levi et al., Interfaces 45(5), 2015. Over a time `t_d` in days, cumulated:
-
-    make_j <= sum over sources of y / quantity_per + input stock / quantity_per   for every essential need of j
-    sum of y out of i + sold_i <= make_i + own stock_i
-    sold_k + lost_k = demand_per_d * t_d,   make_i <= remaining_i * capacity_per_d * t_d
-
-Pure: no clock, no file. A failed node keeps its stock; sources of one need replace each other.
+Simchi-Levi et al., Interfaces 45(5), 2015; the programme is in `detectors.chain.programme.rows`. A failed node keeps
+its stock; sources of one need replace each other. Times are days, losses in the unit of `value_per_d`. Pure: no clock,
+no file. Functions of a network answer once; who asks often keeps its `Programmes`.
 """
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array
 
-from collector.errors import AndonError
-from detectors.chain.network import ESSENTIAL, Network
+from detectors.chain.network import Network
+from detectors.chain.programme.programmes import Programmes
+from detectors.chain.programme.scenario import (
+    NOTHING,
+    MissingRecovery,
+    NoCapacity,
+    NoDemand,
+    Scenario,
+    Unsolved,
+)
 
-Floats = NDArray[np.float64]
-
-
-class Unsolved(AndonError):
-    """The programme has no answer: its numbers contradict each other, or the solver gave up."""
-
-
-class Scenario(msgspec.Struct, frozen=True):
-    """What fails: the ratio of capacity `remaining` at nodes (0 is shut), and supplies `cut` by (node, material)."""
-
-    remaining: dict[str, float] = {}
-    cut: frozenset[tuple[str, str]] = frozenset()
-
-    def __post_init__(self) -> None:
-        for node, ratio in self.remaining.items():
-            if not ratio >= 0 or not isfinite(ratio):
-                raise ValueError(f"the capacity that remains at {node} is {ratio}; it must be 0 or more")
-
-
-NOTHING = Scenario()
+__all__ = [
+    "NOTHING",
+    "Failure",
+    "Scenario",
+    "Unsolved",
+    "exposure_index",
+    "loss",
+    "single_failures",
+    "single_failures_apart",
+    "time_to_survive_d",
+]
 
 
 def time_to_survive_d(network: Network, scenario: Scenario) -> float | None:
     """The longest time in days over which nothing need be lost; None when it has no end. Raises Unsolved."""
-    programme = _Programme(network, scenario)
-    return None if programme.goes_on_for_ever() else programme.longest_d()
+    return Programmes(network).time_to_survive_d(scenario)
 
 
 def loss(network: Network, scenario: Scenario, for_d: float) -> float:
     """The least value lost when the scenario lasts `for_d` days, in the unit of `value_per_d`. Raises Unsolved."""
-    return _Programme(network, scenario).least_loss(for_d)
+    return Programmes(network).loss(scenario, for_d)
 
 
-class _Columns(NamedTuple):
-    """Where each kind of variable stands: make (nodes), flow (arcs), sold and lost (nodes that sell), time."""
+class Failure(msgspec.Struct, frozen=True):
+    """What the chain loses when one node is shut until it has recovered, and how long it loses nothing (None: ever).
 
-    make: int
-    flow: int
-    sold: int
-    lost: int
-    time: int
+    `index` is the loss as a part of the largest of all single failures. `why_unknown` says why there is no answer.
+    """
 
-
-class _Programme:
-    """The rows `matrix @ x <= stock` and `meet @ x == 0`, with time as the last variable of x."""
-
-    def __init__(self, network: Network, scenario: Scenario) -> None:
-        self._index = {node.name: i for i, node in enumerate(network.nodes)}
-        self._selling = [node for node in network.nodes if node.demand_per_d]
-        n, arcs, sellers = len(network.nodes), len(network.arcs), len(self._selling)
-        self._at = _Columns(0, n, n + arcs, n + arcs + sellers, n + arcs + 2 * sellers)
-        self._entries: list[tuple[int, int, float]] = []
-        self._stock: list[float] = []
-        self._need_inputs(network)
-        self._spend_output(network)
-        self._respect_capacity(network, scenario)
-        self._matrix = self._sparse(len(self._stock))
-        self._entries = []
-        self._meet_demand()
-        self._meet = self._sparse(sellers)
-        closed = [not arc.qualified or (arc.target, arc.material) in scenario.cut for arc in network.arcs]
-        self._closed = np.array(closed, np.bool_)
-
-    def least_loss(self, for_d: float) -> float:
-        """Minimises the value of what is lost over `for_d` days."""
-        cost = np.zeros(self._at.time + 1)
-        cost[self._at.lost : self._at.time] = [node.value_per_d / node.demand_per_d for node in self._selling]
-        return max(0.0, self._solve(cost, np.array(self._stock), (for_d, for_d), may_lose=True))
-
-    def goes_on_for_ever(self) -> bool:
-        """Whether all demand is met at a steady rate without any stock; only then has survival no end."""
-        return -self._solve(self._longest(), np.zeros(len(self._stock)), (0.0, 1.0), may_lose=False) > 0.5
-
-    def longest_d(self) -> float:
-        return max(0.0, -self._solve(self._longest(), np.array(self._stock), (0.0, np.inf), may_lose=False))
-
-    def _longest(self) -> Floats:
-        cost = np.zeros(self._at.time + 1)
-        cost[-1] = -1.0
-        return cost
-
-    def _need_inputs(self, network: Network) -> None:
-        rows: dict[tuple[str, str], int] = {}
-        of_material: dict[tuple[str, str], tuple[str, str]] = {}
-        for i, arc in enumerate(network.arcs):
-            if arc.essential != ESSENTIAL:
-                continue
-            of_material[arc.target, arc.material] = arc.need
-            if arc.need not in rows:
-                rows[arc.need] = self._row(0.0)
-                self._put(rows[arc.need], self._at.make + self._index[arc.target], 1.0)
-            self._put(rows[arc.need], self._at.flow + i, -1.0 / arc.quantity_per)
-        for stock in network.stocks:
-            need = of_material.get((stock.node, stock.material))
-            if need is not None:
-                self._stock[rows[need]] += stock.on_hand / network.quantity_per(stock.node, stock.material)
-
-    def _spend_output(self, network: Network) -> None:
-        first = len(self._stock)
-        for i in range(len(network.nodes)):
-            self._put(self._row(0.0), self._at.make + i, -1.0)
-        for i, arc in enumerate(network.arcs):
-            self._put(first + self._index[arc.source], self._at.flow + i, 1.0)
-        for k, node in enumerate(self._selling):
-            self._put(first + self._index[node.name], self._at.sold + k, 1.0)
-        for stock in network.stocks:
-            if not network.is_input(stock):
-                self._stock[first + self._index[stock.node]] += stock.on_hand
-
-    def _respect_capacity(self, network: Network, scenario: Scenario) -> None:
-        for i, node in enumerate(network.nodes):
-            ratio = scenario.remaining.get(node.name, 1.0)
-            if ratio == 0 or isfinite(node.capacity_per_d):
-                row = self._row(0.0)
-                self._put(row, self._at.make + i, 1.0)
-                self._put(row, self._at.time, -ratio * node.capacity_per_d if ratio else 0.0)
-
-    def _meet_demand(self) -> None:
-        for k, node in enumerate(self._selling):
-            self._put(k, self._at.sold + k, 1.0)
-            self._put(k, self._at.lost + k, 1.0)
-            self._put(k, self._at.time, -node.demand_per_d)
-
-    def _row(self, stock: float) -> int:
-        self._stock.append(stock)
-        return len(self._stock) - 1
-
-    def _put(self, row: int, column: int, value: float) -> None:
-        self._entries.append((row, column, value))
-
-    def _sparse(self, height: int) -> csr_array:
-        rows, columns, values = zip(*self._entries, strict=True) if self._entries else ((), (), ())
-        return coo_array((values, (rows, columns)), shape=(height, self._at.time + 1), dtype=np.float64).tocsr()
-
-    def _solve(self, cost: Floats, stock: Floats, time_d: tuple[float, float], *, may_lose: bool) -> float:
-        most = np.full(self._at.time + 1, np.inf)
-        most[self._at.flow : self._at.sold][self._closed] = 0.0
-        if not may_lose:
-            most[self._at.lost : self._at.time] = 0.0
-        least = np.zeros(self._at.time + 1)
-        least[-1], most[-1] = time_d
-        return solve(cost, self._matrix, stock, self._meet, np.column_stack([least, most]))
+    node: str
+    for_d: float = 0.0
+    loss: float = 0.0
+    time_to_survive_d: float | None = None
+    index: float = 0.0
+    why_unknown: str = ""
 
 
-def solve(cost: Floats, matrix: csr_array, at_most: Floats, meet: csr_array, bounds: Floats) -> float:
-    """The least `cost @ x` with `matrix @ x <= at_most`, `meet @ x == 0`. Raises Unsolved, saying why."""
-    answer = linprog(cost, matrix, at_most, meet, np.zeros(meet.shape[0]), bounds, method="highs")
-    if answer.status == 0:
-        return float(answer.fun)
-    why = {1: "the solver ran out of time", 2: "its numbers contradict each other (infeasible)", 3: "it is unbounded"}
-    raise Unsolved(
-        f"the chain's linear programme has no answer: {why.get(answer.status, answer.message)}; "
-        "run `andon chain check` on the folder and look at stocks, capacities and demand"
-    )
+def single_failures(
+    network: Network, programmes: Programmes | None = None, names: Sequence[str] | None = None
+) -> Iterator[Failure]:
+    """Each node in turn (or these), shut for its own time to recover; `index` is left 0, see `exposure_index`.
+
+    One that has no answer (MissingRecovery, NoCapacity, Unsolved) is told as unknown. Raises NoDemand at the start.
+    """
+    refuse_without_demand(network)
+    kept = programmes or Programmes(network)
+    for name in [node.name for node in network.nodes] if names is None else names:
+        try:
+            for_d = recovers_in_d(network, name)
+            shut = Scenario({name: 0.0})
+            survives_d = kept.time_to_survive_d(shut)
+            yield Failure(name, for_d, kept.loss(shut, for_d), survives_d)
+        except Unsolved as error:
+            yield Failure(name, why_unknown=str(error))
+
+
+def single_failures_apart(network: Network, executor: Executor, parts: int) -> list[Failure]:
+    """The same for all nodes, shared out to `parts` workers that keep their own programmes; in the network's order."""
+    names = [node.name for node in network.nodes]
+    shares = list(executor.map(partial(_judged, network), [names[i::parts] for i in range(parts)]))
+    judged = {failure.node: failure for share in shares for failure in share}
+    return [judged[name] for name in names]
+
+
+def _judged(network: Network, names: Sequence[str]) -> list[Failure]:
+    return list(single_failures(network, names=names))
+
+
+def exposure_index(failures: list[Failure]) -> list[Failure]:
+    """The failures with their index: loss / the largest loss; 0 for all where none loses anything."""
+    largest = max((failure.loss for failure in failures), default=0.0) or 1.0
+    return [msgspec.structs.replace(failure, index=failure.loss / largest) for failure in failures]
+
+
+def recovers_in_d(network: Network, name: str) -> float:
+    """How long a node that can fail takes to recover. Raises MissingRecovery and NoCapacity."""
+    node = network.by_name[name]
+    if not node.capacity_per_d:
+        raise NoCapacity(f"{name} has a capacity of 0: it makes nothing and cannot fail; correct it or leave it out")
+    if node.time_to_recover_d is None:
+        raise MissingRecovery(
+            f"{name} has no time to recover; state one, or its outages, so that its failure can be judged"
+        )
+    return node.time_to_recover_d
+
+
+def refuse_without_demand(network: Network) -> None:
+    """Raises NoDemand when nobody in the chain sells anything."""
+    if not any(node.demand_per_d for node in network.nodes):
+        raise NoDemand("nobody in this chain sells anything, so that nothing can be lost; state the demand of a node")

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from detectors.chain.network import Arc, Network, Node, NodeKind, Stock
-from detectors.chain.survive import NOTHING, Scenario, Unsolved, loss, solve, time_to_survive_d
+from detectors.chain.programme.scenario import NoDemand
+from detectors.chain.survive import (
+    NOTHING,
+    Scenario,
+    Unsolved,
+    exposure_index,
+    loss,
+    single_failures,
+    single_failures_apart,
+    time_to_survive_d,
+)
+from tests.detectors.chain.reference import network_of
 
 CASES = sorted((Path(__file__).parents[2] / "cases" / "chain").glob("rei-*.json"))
 REFERENCES = [
@@ -20,25 +30,6 @@ REFERENCES = [
     for case in CASES
     for s in json.loads(case.read_text())["scenarios"]
 ]
-
-
-def network_of(case: dict[str, Any]) -> Network:
-    nodes = tuple(
-        Node(
-            name=node["id"],
-            kind=NodeKind.MARKET if node.get("demand") else NodeKind.PLANT,
-            capacity_per_d=node.get("capacity", inf),
-            time_to_recover_d=node.get("ttr"),
-            demand_per_d=node.get("demand", 0),
-            value_per_d=node.get("demand", 0) * node.get("margin", 0),
-        )
-        for node in case["nodes"]
-    )
-    arcs = tuple(
-        Arc(source=arc["from"], target=arc["to"], material=arc["material"], quantity_per=arc["qty"])
-        for arc in case["arcs"]
-    )
-    return Network(nodes, arcs, tuple(Stock(node=n["id"], on_hand=n.get("stock", 0)) for n in case["nodes"]))
 
 
 @pytest.mark.parametrize(("case", "scenario"), REFERENCES)
@@ -108,10 +99,35 @@ def test_a_remaining_capacity_below_nothing_is_refused(ratio: float) -> None:
         Scenario(remaining={"a": ratio})
 
 
-def test_contradicting_numbers_are_named_with_the_remedy() -> None:
-    row = csr_array(np.array([[1.0]]))
-    bounds = np.array([[0.0, inf]])
-    with pytest.raises(Unsolved, match=r"contradict each other \(infeasible\); run `andon chain check`"):
-        solve(np.ones(1), row, np.array([-1.0]), csr_array((0, 1)), bounds)
-    with pytest.raises(Unsolved, match="unbounded"):
-        solve(-np.ones(1), -row, np.array([1.0]), csr_array((0, 1)), bounds)
+def test_the_index_is_the_loss_as_a_part_of_the_largest() -> None:
+    network = network_of(json.loads((CASES[0].parent / "rei-h01-serial.json").read_text())["network"])
+    judged = {failure.node: failure for failure in exposure_index(list(single_failures(network)))}
+    assert {name: failure.loss for name, failure in judged.items()} == pytest.approx(
+        {"chip": 250_000.0, "board": 75_000.0, "phone": 65_000.0}
+    )
+    assert judged["chip"].index == 1.0
+    with ThreadPoolExecutor(2) as workers:
+        assert single_failures_apart(network, workers, 2) == list(single_failures(network))
+    assert judged["board"].index == pytest.approx(0.3)
+
+
+def test_a_failure_without_an_answer_is_unknown_with_the_reason_and_the_others_are_judged() -> None:
+    nodes = (
+        Node(name="idle", kind=NodeKind.PLANT, capacity_per_d=0, time_to_recover_d=5),
+        Node(name="unstated", kind=NodeKind.PLANT),
+        Node(name="shop", kind=NodeKind.MARKET, time_to_recover_d=3, demand_per_d=10, value_per_d=100),
+    )
+    idle, unstated, shop = single_failures(Network(nodes))
+    assert "idle has a capacity of 0" in idle.why_unknown
+    assert "unstated has no time to recover" in unstated.why_unknown
+    assert (shop.loss, shop.why_unknown) == (pytest.approx(300.0), "")
+
+
+def test_a_chain_without_demand_has_no_index() -> None:
+    with pytest.raises(NoDemand, match="nobody in this chain sells anything"):
+        next(single_failures(Network((Node(name="a", kind=NodeKind.PLANT, time_to_recover_d=1),))))
+
+
+def test_a_scenario_of_an_unknown_node_is_refused() -> None:
+    with pytest.raises(Unsolved, match="names elsewhere, which the chain does not have"):
+        loss(two_sources(), Scenario(remaining={"elsewhere": 0}), 1.0)

@@ -1,0 +1,175 @@
+"""The programmes of a whole chain (Programmes): one per component, kept; a change is felt in its own component only.
+
+    programmes = Programmes(network)
+    programmes.loss(Scenario(remaining={"fab": 0}), 30.0)
+    programmes.follow(the_same_network_with_other_stocks)
+
+What a component answered is remembered until its stocks or capacities change. Not for use by two threads at once.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from detectors.chain.network import Network
+from detectors.chain.programme.components import Amounts, Component, components
+from detectors.chain.programme.model import Programme
+from detectors.chain.programme.scenario import NOTHING, Scenario, Unsolved
+from detectors.chain.programme.stocking import Stocking
+
+_Asked = tuple[object, ...]
+_REMEMBERED = 10_000  # answers of one component
+
+
+class Programmes:
+    """Loss and time to survive of a chain. Times are days, losses in the unit of `value_per_d`. Raises Unsolved."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._note_places(network)
+        self._take([_Part(part) for part in components(network)])
+
+    def follow(self, network: Network) -> tuple[str, ...]:
+        """Goes on with these stocks, capacities or arcs; the first node of each component that changed.
+
+        A component of the same nodes, arcs and demand keeps its models and takes over the amounts; any other is built
+        anew. Answers are the same, within 1e-9, as those of programmes built from `network`.
+        """
+        before, self._network = self._network, network
+        if network.nodes is before.nodes and network.arcs is before.arcs:
+            stocked = self._stocking.sort(network.stocks)
+            if stocked.made.keys() <= self._kept.made.keys() and stocked.inputs.keys() <= self._kept.inputs.keys():
+                held = [part.hold(part.plan.restocked(stocked, part.amounts)) for part in self._parts]
+                return tuple(part.names[0] for part, moved in zip(self._parts, held, strict=True) if moved)
+        self._note_places(network)
+        return self._follow_new(components(network))
+
+    def _note_places(self, network: Network) -> None:
+        """Where stock is kept; stock anywhere else needs columns of its own."""
+        self._stocking = Stocking(network.arcs)
+        self._kept = self._stocking.sort(network.stocks)
+
+    def _follow_new(self, new_parts: tuple[Component, ...]) -> tuple[str, ...]:
+        kept = {part.names: part for part in self._parts}
+        parts, changed = [], []
+        for new in new_parts:
+            old = kept.get(new.names)
+            if old is None or not old.plan.same_shape(new):
+                parts.append(_Part(new))
+                changed.append(new.names[0])
+            else:
+                changed += [new.names[0]] if old.hold(new.amounts) else []
+                parts.append(old)
+        self._take(parts)
+        return tuple(changed)
+
+    def loss(self, scenario: Scenario, for_d: float) -> float:
+        """The least value lost when the scenario lasts `for_d` days."""
+        self._know(scenario)
+        return sum(part.loss(self._within(part, scenario), for_d) for part in self._parts if part.sells)
+
+    def lost_per_d(self, scenario: Scenario) -> float:
+        """The least value lost a day once all stocks are used up."""
+        self._know(scenario)
+        return sum(part.lost_per_d(self._within(part, scenario)) for part in self._parts if part.sells)
+
+    def time_to_survive_d(self, scenario: Scenario) -> float | None:
+        """The longest time over which nothing need be lost; None when it has no end."""
+        self._know(scenario)
+        times = [part.time_to_survive_d(self._within(part, scenario)) for part in self._parts if part.sells]
+        return min((time_d for time_d in times if time_d is not None), default=None)
+
+    def keeps_rate_d(self, name: str, scenario: Scenario) -> float | None:
+        """How long a node can keep its planned rate if the chain serves it alone; None for ever."""
+        self._know(scenario)
+        part = self._of[name]
+        return part.keeps_rate_d(name, self._within(part, scenario))
+
+    def _take(self, parts: list[_Part]) -> None:
+        self._parts = parts
+        self._of = {name: part for part in parts for name in part.names}
+
+    def _know(self, scenario: Scenario) -> None:
+        unknown = sorted(scenario.nodes - self._of.keys())
+        if unknown:
+            raise Unsolved(f"the scenario names {', '.join(unknown)}, which the chain does not have; correct its name")
+
+    def _within(self, part: _Part, scenario: Scenario) -> Scenario:
+        """What of the scenario a component feels."""
+        if scenario is NOTHING:
+            return NOTHING
+        return Scenario(
+            {name: ratio for name, ratio in scenario.remaining.items() if self._of[name] is part},
+            frozenset(what for what in scenario.cut if self._of[what[0]] is part),
+            {name: rate for name, rate in scenario.at_most_per_d.items() if self._of[name] is part},
+        )
+
+
+class _Part:
+    """One component's programme and what it has answered since its amounts last changed."""
+
+    def __init__(self, plan: Component) -> None:
+        self.plan = plan
+        self.names = plan.names
+        self.sells = bool(len(plan.selling))
+        self._programme = Programme(plan)
+        self.amounts = plan.amounts
+        self._answers: dict[_Asked, float | None] = {}
+
+    def hold(self, amounts: Amounts) -> bool:
+        """Takes over stocks and capacities; whether they differ from those before."""
+        if self.amounts.equals(amounts):
+            return False
+        self.amounts = amounts
+        self._answers.clear()
+        self._programme.hold(amounts)
+        return True
+
+    def loss(self, scenario: Scenario, for_d: float) -> float:
+        asked = ("loss", _key(scenario), for_d)
+        if asked not in self._answers:
+            survives_d = self.time_to_survive_d(scenario)
+            lasts = survives_d is None or survives_d >= for_d
+            self._note(asked, 0.0 if lasts else self._programme.loss(scenario, for_d).value)
+        return self._answers[asked] or 0.0
+
+    def lost_per_d(self, scenario: Scenario) -> float:
+        asked = ("lost_per_d", _key(scenario))
+        if asked not in self._answers:
+            self._note(asked, self._programme.loss(scenario, inf).value)
+        return self._answers[asked] or 0.0
+
+    def time_to_survive_d(self, scenario: Scenario) -> float | None:
+        asked = ("survive", _key(scenario))
+        if asked not in self._answers:
+            self._note(asked, self._programme.time_to_survive_d(scenario))
+        return self._answers[asked]
+
+    def keeps_rate_d(self, name: str, scenario: Scenario) -> float | None:
+        asked = ("keeps", name, _key(scenario))
+        if asked not in self._answers:
+            self._note(asked, self._keeps_rate_d(name, scenario))
+        return self._answers[asked]
+
+    def _keeps_rate_d(self, name: str, scenario: Scenario) -> float | None:
+        serving = self.plan.serving(name, self.amounts)
+        known = serving.place.keys()
+        felt = Scenario(
+            {node: ratio for node, ratio in scenario.remaining.items() if node in known},
+            frozenset(what for what in scenario.cut if what[0] in known),
+            {node: rate for node, rate in scenario.at_most_per_d.items() if node in known},
+        )
+        return Programme(serving).time_to_survive_d(felt)
+
+    def _note(self, asked: _Asked, answer: float | None) -> None:
+        if len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
+        self._answers[asked] = answer
+
+
+def _key(scenario: Scenario) -> _Asked:
+    return (
+        tuple(sorted(scenario.remaining.items())),
+        scenario.cut,
+        tuple(sorted(scenario.at_most_per_d.items())),
+    )
