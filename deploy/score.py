@@ -33,6 +33,7 @@ from detectors.offline.verdicts import Verdicts
 _MOST_CELLS = 10_000_000  # rows times columns; past that only the rows' own verdicts are written
 _STALE_STEPS = 60.0
 _LEAST_ROWS, _ENOUGH_ROWS = 100, 1_000  # of a lesson: a person who names fewer means it
+_LEAST_ALARMS_PER_D, _S_PER_D = 0.1, 86_400.0
 _KINDS = (Kind.GAUGE, Kind.COUNTER, Kind.STOCK)
 
 Progress = Callable[[int, int, int], None]  # (rows done, of so many, at_ns)
@@ -88,11 +89,11 @@ class Chosen(NamedTuple):
     slot_ns: int
 
 
-def chosen(method: str, options: Sequence[str], step_ns: int, taught_rows: int = 0) -> Chosen:
+def chosen(method: str, options: Sequence[str], step_ns: int, taught_rows: int = 0, columns: int = 1) -> Chosen:
     """A method with `key=value` options, at the pace of a table's rows. Raises ScoreError.
 
-    One that judges slots of `every_s`, forgets after `stale_s`, or wants `min_rows` to learn from, follows the rows
-    where nobody says otherwise.
+    One that judges slots of `every_s`, forgets after `stale_s`, wants `min_rows` to learn from or `warm_rows` before it
+    judges, or is stricter for more `columns`, follows the table where nobody says otherwise.
     """
     module = _module(method)
     said = dict(map(_option, options))
@@ -105,7 +106,14 @@ def chosen(method: str, options: Sequence[str], step_ns: int, taught_rows: int =
             raise ScoreError(f"{method} cannot go without `{name}`; add --option {name}=...")
     step_s = step_ns / NS_PER_S
     paced: dict[str, float] = {"every_s": step_s, "stale_s": _STALE_STEPS * step_s} if step_ns else {}
-    paced |= {"min_rows": max(_LEAST_ROWS, min(taught_rows, _ENOUGH_ROWS))} if taught_rows else {}
+    if taught_rows:
+        paced |= {"min_rows": max(_LEAST_ROWS, min(taught_rows, _ENOUGH_ROWS))}
+        paced |= {"warm_rows": max(_LEAST_ROWS, taught_rows)}
+    if (
+        taught_rows and step_s and "min_rows" in known
+    ):  # a tail tells of nothing rarer than once in what it was learned of
+        paced["alarms_per_d"] = max(_LEAST_ALARMS_PER_D, _S_PER_D / (taught_rows * step_s))
+    paced["columns"] = columns
     said = {**{name: pace for name, pace in paced.items() if name in known}, **said}
     try:
         own = msgspec.convert(said, module.Options)
@@ -158,7 +166,7 @@ def _score(
     found = read_table(file, options.choice)
     _check(found, options, kinds)
     whole, taught_rows = before(taught, found) if taught else (found, _first_rows(found, options.train_rows))
-    method = chosen(options.method, options.options, found.table.step_ns, taught_rows)
+    method = chosen(options.method, options.options, found.table.step_ns, taught_rows, len(whole.table.names))
     with_series = whole.table.value.size <= _MOST_CELLS
     began = time.perf_counter()
     try:

@@ -10,7 +10,7 @@ For statistics that judge readings and not the passing of time; others are `dete
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from collector.readings import NS_PER_S, Batch, Kind, Quality, Series
 from collector.spool.ledger import Gap
 from detectors.charts.arithmetic import MANY, ONE, Arithmetic, Floats, N
 from detectors.detector import NAN, Context, Evidence, Scores, as_scores
+from detectors.missed import Missed, concerns
 
 Places = NDArray[np.int64]
 
@@ -60,14 +61,23 @@ class ColumnStatistic(Protocol):
     def explain(self, series: Series, numbers: Sequence[float], last_ns: int) -> Evidence: ...
 
 
+@runtime_checkable
+class Integrating(Protocol):
+    """A ColumnStatistic that counts over time: of its numbers, the one where it is told the seconds that are missing
+    between a series' last reading and this, and the one where it keeps the usual seconds between two."""
+
+    hole_and_usual_s: tuple[int, int]
+
+
 class _Kept(msgspec.Struct, frozen=True):
-    """A snapshot: the memories side by side, in order of series id."""
+    """A snapshot: the memories side by side, in order of series id; what is missing of some series."""
 
     series: list[int]
     last_ns: bytes
     numbers: bytes
     gathered: bytes
     first: bytes
+    missed: dict[int, Missed] = {}
 
 
 class PerSeriesColumns:
@@ -80,6 +90,7 @@ class PerSeriesColumns:
         self._met: list[int] = []  # series by place
         self._place = np.full(_FIRST_PLACES, _UNMET, np.int64)  # by series id
         self._last_ns, self._numbers, self._gathered, self._first = self._columns(_FIRST_PLACES)
+        self._missed: dict[int, Missed] = {}  # by place, of those of whom something is
 
     def score(self, batch: Batch) -> Scores:
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
@@ -94,6 +105,8 @@ class PerSeriesColumns:
         with np.errstate(all="ignore"):
             for rows in _rounds(place):
                 new = rows[at_ns[rows] > self._last_ns[place[rows]]]
+                if self._missed:
+                    self._tell_holes(place[new], at_ns[new])
                 update = self._update_few if len(new) < _FEW else self._update_many
                 update(place[new], at_ns[new], value[new], judged, new)
                 is_newer[new] = True
@@ -106,7 +119,13 @@ class PerSeriesColumns:
         return as_scores([])
 
     def miss(self, gap: Gap) -> None:
-        """Nothing: each reading is judged alone."""
+        """Nothing where each reading is judged alone."""
+        if not isinstance(self._statistic, Integrating):
+            return
+        for place, series in enumerate(self._met):
+            last_ns = int(self._last_ns[place])
+            if gap.to_ns > last_ns and concerns(gap, self._context.series[series]):
+                self._missed.setdefault(place, Missed()).add(max(gap.from_ns, last_ns), gap.to_ns)
 
     def subject(self, series: Series) -> str:
         return series.name
@@ -118,8 +137,15 @@ class PerSeriesColumns:
 
     def snapshot(self) -> bytes:
         order = np.argsort(self._met)
-        columns = (self._last_ns, self._numbers, self._gathered, self._first)
-        return msgspec.msgpack.encode(_Kept(sorted(self._met), *(column[order].tobytes() for column in columns)))
+        kept = _Kept(
+            series=sorted(self._met),
+            last_ns=self._last_ns[order].tobytes(),
+            numbers=self._numbers[order].tobytes(),
+            gathered=self._gathered[order].tobytes(),
+            first=self._first[order].tobytes(),
+            missed={self._met[place]: own for place, own in sorted(self._missed.items())},
+        )
+        return msgspec.msgpack.encode(kept)
 
     def restore(self, state: bytes) -> None:
         """Raises msgspec.ValidationError for a memory of another shape."""
@@ -134,6 +160,7 @@ class PerSeriesColumns:
         self._last_ns, self._numbers, self._gathered, self._first = columns
         self._place = np.full(max([_FIRST_PLACES, *(one + 1 for one in kept.series)]), _UNMET, np.int64)
         self._place[kept.series] = np.arange(count)
+        self._missed = {int(self._place[series]): own for series, own in kept.missed.items()}
 
     def _update_many(self, place: Places, at_ns: Places, value: Floats, judged: Floats, rows: Places) -> None:
         """A round in columns; what is said goes to its rows of `judged`."""
@@ -163,6 +190,22 @@ class PerSeriesColumns:
             judged[:, row] = step[1:6]
             if step.first == step.first:
                 self._gather(place[[at]], np.array([step.first]))
+
+    def _tell_holes(self, place: Places, at_ns: Places) -> None:
+        """Tells those of whom something is missing how much of it lies before the reading at hand."""
+        assert isinstance(self._statistic, Integrating)
+        hole, usual = self._statistic.hole_and_usual_s
+        for one, now_ns in zip(place.tolist(), at_ns.tolist(), strict=True):
+            missed = self._missed.get(one)
+            if missed is None:
+                continue
+            last_ns, missed.usual_ns = int(self._last_ns[one]), float(self._numbers[one, usual]) * NS_PER_S
+            hole_ns = missed.within_ns(last_ns, now_ns)
+            self._numbers[one, hole] = hole_ns / NS_PER_S if missed.heard(last_ns, now_ns) else 0.0
+            missed.forget(now_ns)
+            missed.usual_ns = 0.0
+            if not missed.spans:
+                del self._missed[one]
 
     def _gather(self, place: Places, value: Floats) -> None:
         """Keeps a first value each; series that have enough begin."""

@@ -12,8 +12,8 @@ from collector.readings import Series
 from collector.spool.ledger import Gap
 
 _MOST = 16  # spans kept; past that the two that lie closest are taken for one
-_USUAL_GAIN = 0.1
-_LONGEST = 4.0  # usual spacings: what a longer one counts as when the usual is learned
+USUAL_GAIN = 0.1
+LONGEST = 4.0  # usual spacings: what a longer one counts as when the usual is learned
 _UNUSUAL = 2.0  # usual spacings: two readings closer than this have nothing missing between them
 _PART = 0.25  # of the time between two readings that must be missing to make a hole of it
 
@@ -59,8 +59,8 @@ class Missed(msgspec.Struct):
         is_unusual = between_ns > _UNUSUAL * usual_ns
         if self.spans and is_unusual and self.within_ns(last_ns, at_ns) > _PART * between_ns:
             return True
-        counted_ns = min(between_ns, _LONGEST * usual_ns) if usual_ns else between_ns
-        self.usual_ns = usual_ns + _USUAL_GAIN * (counted_ns - usual_ns) if usual_ns else float(counted_ns)
+        counted_ns = min(between_ns, LONGEST * usual_ns) if usual_ns else between_ns
+        self.usual_ns = usual_ns + USUAL_GAIN * (counted_ns - usual_ns) if usual_ns else float(counted_ns)
         if self.spans:
             before = [(start, min(end, last_ns)) for start, end in self.spans if start < last_ns]
             after = [(max(start, at_ns), end) for start, end in self.spans if end > at_ns]

@@ -86,15 +86,14 @@ class _Said(NamedTuple):
 
 
 def _say(file: Labelled) -> _Said:
-    """Gives the file's rows to the method one by one, as PerSeries does: those that are not newer are passed over."""
-    method = novelty.Novelty(novelty.Options())
-    memory = method.start(_SERIES)
+    """Gives the file's rows to the method as its adapter does: those that are not newer are passed over."""
+    options, memory = novelty.Options(), novelty.Past()
     said = _Said(np.full(len(file.value), np.nan), np.full(len(file.value), np.nan))
     at = np.flatnonzero(_is_newer(file.at_ns))
-    for i, at_ns, value in zip(at.tolist(), file.at_ns[at].tolist(), file.value[at].tolist(), strict=True):
-        said.score[i] = method.update(_SERIES, memory, at_ns, value).score
-        said.total[i] = memory.total
-    said.total[np.isnan(said.score)] = np.nan
+    total = novelty.take(memory, file.at_ns[at], file.value[at]).total
+    judged = at[novelty.WARM_UP :]
+    said.total[judged] = total[novelty.WARM_UP :]
+    said.score[judged] = quiet.judged(memory.quiet, total[novelty.WARM_UP :], options.threshold, options.hold)
     return said
 
 
@@ -139,7 +138,7 @@ def _judged(total: NDArray[np.float64], threshold: float, hold: int) -> NDArray[
     """The scores that other settings would give."""
     memory, known = quiet.Quiet(), ~np.isnan(total)
     score = np.full(len(total), np.nan)
-    score[known] = [quiet.judge(memory, one, threshold, hold) for one in total[known].tolist()]
+    score[known] = quiet.judged(memory, total[known].tolist(), threshold, hold)
     return score
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.commands.console import Json, SitePath, SpoolOption, err, out, say
 from deploy.instants import utc_of_ns
@@ -37,9 +38,12 @@ def train(
     if hasattr(os, "nice"):
         os.nice(10)  # training waits for collection, never the other way round
     loaded = load_site(site, spool_path=spool)
-    with existing_spool(loaded) as opened, err.status("reading history ...") as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with existing_spool(loaded) as opened, Progress(*columns, console=err) as bar:
+        task = bar.add_task("reading history", total=None)
         told = trainer_of(opened, loaded).run(
-            lambda done, of, what: progress.update(f"training {what} ({done + 1} of {of}) ..."), accept=accept
+            lambda done, of, what: bar.update(task, completed=done, total=of, description=f"train {what}".strip()),
+            accept=accept,
         )
     if as_json:
         out.print_json(msgspec.json.encode(told).decode())

@@ -1,12 +1,13 @@
 """Verdicts as a CSV file: a line for each row of the file that was judged, in its order, under a line of names.
 
-One column:    time,score,expected_low,expected,expected_high,alarm
-Several:       time,score,alarm,worst, then for each column NAME.score,NAME.expected_low,NAME.expected,
+One column:    time,score,expected_low,expected,expected_high,alarm,event
+Several:       time,score,alarm,worst,event, then for each column NAME.score,NAME.expected_low,NAME.expected,
                NAME.expected_high,NAME.alarm
 
 `time` is as the file writes it. `score` 1.0 is the method's own threshold, empty where nothing is known yet. Of several
 columns, `score` and `alarm` are the row's: the largest of its columns' scores, or the method's own where it judges the
-row as a whole; `worst` is the column it was said of, or that shows it best, empty where no column does.
+row as a whole; `worst` is the column it was said of, or that shows it best, empty where no column does. `alarm` is 1 as
+long as an alarm stands, `event` in its first row alone.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def write_verdicts(
 
 def _head(names: Sequence[str], *, has_series: bool) -> list[str]:
     if len(names) == 1:
-        return ["time", "score", *_BAND, "alarm"] if has_series else ["time", "score", "alarm"]
+        return ["time", "score", *(_BAND if has_series else ()), "alarm", "event"]
     groups = ([f"{name}.{what}" for what in ("score", *_BAND, "alarm")] for name in names if has_series)
-    return ["time", "score", "alarm", "worst", *chain.from_iterable(groups)]
+    return ["time", "score", "alarm", "worst", "event", *chain.from_iterable(groups)]
 
 
 def _columns(
@@ -61,17 +62,25 @@ def _columns(
 ) -> Iterator[Iterable[str]]:
     """The cells of some rows of the file, column by column; row -1 is nobody's."""
     score, alarms = _numbers(_at(verdicts.score, row)), _flags((row >= 0) & alarm[row])
+    events = _flags((row >= 0) & _begins(alarm)[row])
     if len(names) == 1:
         band = [_numbers(_at(verdicts.series[what][:, 0], row)) for what in _BAND] if has_series else []
-        yield from (score, *band, alarms)
+        yield from (score, *band, alarms, events)
         return
     yield from (score, alarms)
     yield ["" if at < 0 else _quote(names[at]) for at in np.where(row < 0, -1, verdicts.worst[row])]
+    yield events
     for i in range(len(names) if has_series else 0):
         own = _at(verdicts.series["score"][:, i], row)
         yield _numbers(own)
         yield from (_numbers(_at(verdicts.series[what][:, i], row)) for what in _BAND)
         yield _flags((own >= 1.0) & (row >= taught_rows))
+
+
+def _begins(alarm: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The first row of each alarm."""
+    begins: NDArray[np.bool_] = np.diff(alarm.astype(np.int8), prepend=0) == 1
+    return begins
 
 
 def _at(column: Floats, row: NDArray[np.intp]) -> Floats:

@@ -28,10 +28,13 @@ class Verdict(NamedTuple, Generic[N]):
 
 
 class Quiet:
-    def __init__(self, arl0: float, hold_s: float, accept_after: float) -> None:
+    """`most`: how many times its limit a chart has to reach at the strictest."""
+
+    def __init__(self, arl0: float, hold_s: float, accept_after: float, most: float = _MOST) -> None:
         self._wear = _STEP ** (-1.0 / arl0)  # the factor of one reading
         self._hold_s = hold_s
         self._accept_after = accept_after
+        self._most = most
 
     def strictness(self, numbers: Sequence[N]) -> N:
         """How many times its limit a chart has to reach. `numbers` are FIELDS."""
@@ -45,7 +48,7 @@ class Quiet:
         standing_now = of.where(is_past | is_held, standing + 1.0, 0.0)
         is_over = (standing > 0.0) & (standing_now == 0.0)
         worn = of.most(self.strictness(numbers) * self._wear, 1.0)
-        strictness = of.least(of.where(is_over, worn * _STEP, worn), _MOST)
+        strictness = of.least(of.where(is_over, worn * _STEP, worn), self._most)
         is_usual = standing_now >= self._accept_after
         said = of.where(is_past, score, of.where(is_held, 1.0, score))
         held_s = of.where(is_usual, 0.0, of.where(is_past, self._hold_s, left_s))

@@ -10,12 +10,13 @@ It fails for a series whose right range depends on product or time of day, and i
 from __future__ import annotations
 
 import math
-
-import msgspec
+from collections.abc import Sequence
 
 from collector.config import Section
 from collector.readings import Kind, Series
-from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.charts.arithmetic import Arithmetic, N
+from detectors.columns import PerSeriesColumns, Step
+from detectors.detector import NAN, Context, Evidence
 
 _START_UP = 3  # readings of a new series that are not judged: sensors and counters begin anywhere
 
@@ -31,45 +32,46 @@ class Options(Section, frozen=True, kw_only=True):
             raise ValueError("`low` must be below `high`")
 
 
-class Reading(msgspec.Struct):
-    last_ns: int = 0
-    value: float = NAN
-    readings: int = 0
+def build(options: Options, context: Context) -> PerSeriesColumns:
+    return PerSeriesColumns(Limits(options), context, frozenset({Kind.GAUGE, Kind.STOCK}))
 
 
-def build(options: Options, context: Context) -> PerSeries[Reading]:
-    return PerSeries(Limits(options), Reading, context, frozenset({Kind.GAUGE, Kind.STOCK}))
+def is_fact(options: Options) -> bool:
+    """A limit that is passed is passed."""
+    return True
 
 
 class Limits:
+    fields = 2  # readings so far, the last value
+    first = 1
+
     def __init__(self, options: Options) -> None:
-        self._options = options
+        self._low, self._high = options.low, options.high
         self._units = _unit(options.low), _unit(options.high)
-        self._band = options.low, NAN, options.high if math.isfinite(options.high) else NAN
 
-    def start(self, series: Series) -> Reading:
-        return Reading()
+    def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:
+        readings = of.least(numbers[0] + 1.0, _START_UP + 1.0)
+        below, above = (self._low - value) / self._units[0], (value - self._high) / self._units[1]
+        past = of.where(below > above, below, above)
+        score = of.where(past > 0.0, 1.0 + past, of.most(0.999 + past, 0.0))
+        nothing, is_judged = 0.0 * value + NAN, readings > _START_UP
+        return Step(
+            [readings, value],
+            of.where(is_judged, score, NAN),
+            of.where(is_judged, value, NAN),
+            of.where(is_judged, self._low, NAN),
+            nothing,
+            of.where(is_judged, self._high if math.isfinite(self._high) else NAN, NAN),
+            nothing,
+        )
 
-    def update(self, series: Series, memory: Reading, at_ns: int, value: float) -> Point:
-        memory.value = value
-        memory.readings = min(memory.readings + 1, _START_UP + 1)
-        if memory.readings <= _START_UP:
-            return Point()
-        low, high = self._options.low, self._options.high
-        past = max((low - value) / self._units[0], (value - high) / self._units[1])
-        score = 1.0 + past if past > 0 else max(0.0, 0.999 + past)
-        return Point(score, value, *self._band)
+    def begin(self, numbers: Sequence[float], first: Sequence[float]) -> Sequence[float]:
+        """Nothing is learned."""
+        return numbers
 
-    def passed(self, series: Series, memory: Reading, at_ns: int) -> Point | None:
-        """Nothing: a series that says nothing is silent, not out of range."""
-        return None
-
-    def miss(self, memory: Reading, from_ns: int, to_ns: int) -> None:
-        """Nothing: each reading is judged alone."""
-
-    def explain(self, series: Series, memory: Reading, at_ns: int) -> Evidence:
-        evidence: Evidence = {"value": memory.value, "unit": series.unit, "low": self._options.low}
-        return {**evidence, "high": self._options.high} if math.isfinite(self._options.high) else evidence
+    def explain(self, series: Series, numbers: Sequence[float], last_ns: int) -> Evidence:
+        evidence: Evidence = {"value": numbers[1], "unit": series.unit, "low": self._low}
+        return {**evidence, "high": self._high} if math.isfinite(self._high) else evidence
 
 
 def _unit(limit: float) -> float:

@@ -16,26 +16,37 @@ readings, among them what is usual.
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple
 
 import msgspec
+import numpy as np
 
 from collector.config import Section
 from collector.readings import Kind, Series
-from detectors.detector import NAN, Context, Evidence, PerSeries, Point
+from detectors.detector import NAN, Context, Evidence
 from detectors.novel import hours, quiet, seen, shapes, tail, usual
+from detectors.novel.runs import Floats, Instants, PerSeriesRuns
+from detectors.novel.tail import Excesses
 
-_WARM_UP = 150  # readings of a series before it is judged
+WARM_UP = 150  # readings of a series before it is judged
 _LAG = 12  # readings until a value counts as seen
 _TAIL = 0.1  # the share of the past that is its tail
 _BY_DAY = 0.25  # the weight of a signal that looks at the time of day: many series have none
+_WEIGHTS = 2.0 + 2.0 * _BY_DAY  # of the four signals, which may all rise at once
 
 
 class Options(Section, frozen=True, kw_only=True):
-    """`threshold` in mean excesses of the tail, summed; `hold`: readings from one alarm to the next."""
+    """`threshold` in mean excesses of the tail, summed; `hold`: readings from one alarm to the next.
+
+    `columns`: so many series are looked at side by side, and are to raise together what one would raise alone. A tail
+    falls by a factor of e with each mean excess, so the threshold is higher by the logarithm of their number, times the
+    weights of the signals that are summed.
+    """
 
     threshold: Annotated[float, msgspec.Meta(gt=0)] = 2.0
     hold: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 100
+    columns: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
 
 
 class Signal(msgspec.Struct):
@@ -44,12 +55,12 @@ class Signal(msgspec.Struct):
     tail: tail.Tail = msgspec.field(default_factory=tail.Tail)
     excess: float = 0.0
 
-    def take(self, value: float) -> None:
-        """Scores one value, then learns from it; NaN is no value."""
-        past = self.tail
-        self.excess = tail.excess(past, value) if value > past.at else 0.0
-        if not math.isnan(value):
-            tail.learn(past, value, _TAIL)
+    def take(self, values: Iterable[float]) -> Excesses:
+        """Scores values that follow each other, each before it is learned; NaN is no value."""
+        said = tail.excesses(self.tail, values, _TAIL)
+        if said.excess:
+            self.excess = said.excess[-1]
+        return said
 
 
 class Past(msgspec.Struct):
@@ -76,31 +87,37 @@ class Past(msgspec.Struct):
         return self.new_value.excess + self.new_shape.excess + _BY_DAY * by_day
 
 
-def build(options: Options, context: Context) -> PerSeries[Past]:
-    return PerSeries(Novelty(options), Past, context, frozenset({Kind.GAUGE}))
+class Taken(NamedTuple):
+    """Of each reading the sum that is judged, and the band of what would be no news."""
+
+    total: list[float]
+    low: list[float]
+    expected: list[float]
+    high: list[float]
+
+
+def build(options: Options, context: Context) -> PerSeriesRuns[Past]:
+    return PerSeriesRuns(Novelty(options), Past, context, frozenset({Kind.GAUGE}))
 
 
 class Novelty:
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._threshold = options.threshold + _WEIGHTS * math.log(options.columns)
 
     def start(self, series: Series) -> Past:
         return Past()
 
-    def update(self, series: Series, memory: Past, at_ns: int, value: float) -> Point:
-        _take(memory, at_ns, value)
-        memory.value = value
-        if memory.count < _WARM_UP:
-            memory.count += 1
-            return Point()
-        options = self._options
-        score = quiet.judge(memory.quiet, memory.total, options.threshold, options.hold)
-        values, beyond = memory.seen.values, memory.new_value.tail.at
-        return Point(score, value, values[0] - beyond, memory.usual.expected, values[-1] + beyond)
-
-    def passed(self, series: Series, memory: Past, at_ns: int) -> Point | None:
-        """Nothing: a series that says nothing is silent, not strange."""
-        return None
+    def update(self, memory: Past, at_ns: Instants, value: Floats) -> Floats:
+        taken = take(memory, at_ns, value)
+        memory.value = float(value[-1])
+        said = np.full((5, len(value)), NAN)
+        warming = min(WARM_UP - memory.count, len(value))
+        memory.count += warming
+        judged = slice(warming, None)
+        score = quiet.judged(memory.quiet, taken.total[judged], self._threshold, self._options.hold)
+        said[:, judged] = score, value[judged], taken.low[judged], taken.expected[judged], taken.high[judged]
+        return said
 
     def miss(self, memory: Past, from_ns: int, to_ns: int) -> None:
         """Stretches that would hold the gap are not judged; what is known stays."""
@@ -123,15 +140,35 @@ class Novelty:
         return evidence if math.isnan(expected) else {**evidence, "usual_now": expected}
 
 
-def _take(memory: Past, at_ns: int, value: float) -> None:
-    """Scores the four signals of one reading, then learns from it."""
-    memory.new_value.take(seen.distance(memory.seen, value))
-    seen.learn(memory.seen, value, _LAG)
-    strange = shapes.strangeness(memory.shapes, value)
-    if memory.broken:
-        memory.broken -= 1
-        memory.new_shape.excess = 0.0
-    elif not math.isnan(strange):
-        memory.new_shape.take(strange)
-    memory.new_at_hour.take(hours.distance(memory.hours, at_ns, value))
-    memory.unusual.take(usual.departure(memory.usual, at_ns, value))
+def take(memory: Past, at_ns: Instants, value: Floats) -> Taken:
+    """The sums of readings that follow each other, each of the four signals scored before it is learned."""
+    instants, readings = at_ns.tolist(), value.tolist()
+    near = seen.distances(memory.seen, readings, _LAG)
+    by_day = usual.departures(memory.usual, instants, readings)
+    new, beyond = memory.new_value.take(near.apart)
+    shape = _new_shapes(memory, value)
+    at_hour = memory.new_at_hour.take(hours.distances(memory.hours, instants, value)).excess
+    unusual = memory.unusual.take(by_day.apart).excess
+    return Taken(
+        [a + b + _BY_DAY * (c + d) for a, b, c, d in zip(new, shape, at_hour, unusual, strict=True)],
+        [one - more for one, more in zip(near.lowest, beyond, strict=True)],
+        by_day.expected,
+        [one + more for one, more in zip(near.highest, beyond, strict=True)],
+    )
+
+
+def _new_shapes(memory: Past, value: Floats) -> list[float]:
+    """The excess of the last stretch that was looked at, 0 while a stretch would hold a gap."""
+    strange, signal = shapes.strangenesses(memory.shapes, value), memory.new_shape
+    broken = min(memory.broken, len(strange))
+    if broken:
+        memory.broken -= broken
+        signal.excess = 0.0
+    said = broken * [0.0]
+    last = signal.excess
+    excesses = iter(signal.take([one for one in strange[broken:] if one == one]).excess)
+    for one in strange[broken:]:
+        if one == one:
+            last = next(excesses)
+        said.append(last)
+    return said

@@ -11,8 +11,13 @@ Only planned time counts: after a planned stop or a changeover the line gets `st
 score may stand at a stop, which the engine suppresses; within a changeover it is 0. A series that reports on events
 shows a stop by its silence, at ticks; one that reports periodically shows it by a constant value, and its silence is
 NaN: unknown. So is what may have been counted within a gap in the readings: its time counts neither as running nor as
-standing. Bands hang on product (`product_metric`) and shift. The evidence says what was lost, since when, and which
-stock of the line was empty when it stopped.
+standing. Bands hang on product (`product_metric`), shift and hour of the day. With `summed` all counters of the line
+are one (`detectors.summed`).
+
+The evidence says what was lost, since when, and the measured cause: a stock of the line that ran empty, or the counter
+of the same metric that stopped before it, upstream on the line (`cells_in_order`) or on a line that feeds it (the
+chain's map). What began after the stop, or longer before it than `transit_s`, is no cause. `cause_key` is then the
+cause's own alert, as a rule without a name of its own would call it.
 
 Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); Lucas,
 Counted Data CUSUM's (1985). It fails for a line whose takt changes by more than the band with products that nobody
@@ -30,7 +35,9 @@ from collector.config import NotNegative, Positive, Section
 from collector.readings import NS_PER_S, Batch, Kind, Series
 from collector.spool.ledger import Gap
 from detectors.detector import Context, Evidence, PerSeries, Scores, as_scores
+from detectors.made import line_of
 from detectors.output import Judging, Output, OutputRate
+from detectors.summed import Summed
 from detectors.surroundings import Surroundings, is_stock, usable
 
 _S_PER_D = 86_400.0
@@ -43,8 +50,11 @@ class Options(Section, frozen=True, kw_only=True):
     `tolerance_ratio`: the least half width of the band, as a share of its middle. `start_up_s`: from the end of a
     planned stop to the first count. `unknown_after_s`: a periodic series this long without a reading is unknown;
     a third of the window if not given. `drop_ratio` and `false_alarm_d`: the lasting drop that the slow rule is best
-    for, and the days of running between two of its false alarms. `product_metric`: the line's series that names the
-    product; `state_metric`: the one whose states in `changeover_states` are no production.
+    for, and the days of running between two of its false alarms. `transit_s`: how long the buffer before the line lasts
+    at most, so how long before it a cause may have begun. `cells_in_order`: the line's cells as material flows.
+    `summed`: parallel machines, whose counters together are the line's output; one that is silent makes it unknown.
+    `product_metric`: the line's series that names the product; `state_metric`: the one whose states in
+    `changeover_states` are no production.
     """
 
     window_s: Positive = 300.0
@@ -54,6 +64,9 @@ class Options(Section, frozen=True, kw_only=True):
     unknown_after_s: Positive | None = None
     drop_ratio: Annotated[float, msgspec.Meta(ge=0.1, le=0.9)] = 0.2
     false_alarm_d: Positive = 30.0
+    transit_s: NotNegative = 1800.0
+    cells_in_order: tuple[str, ...] = ()
+    summed: bool = False
     product_metric: str = ""
     state_metric: str = ""
     changeover_states: tuple[str, ...] = ("changeover", "setup", "break", "planned_stop")
@@ -64,10 +77,17 @@ class Memory(msgspec.Struct):
 
     counters: bytes
     around: Surroundings
+    upstream: bytes
+    summed: Summed
 
 
 def build(options: Options, context: Context) -> OutputDrop:
     return OutputDrop(options, context)
+
+
+def is_fact(options: Options) -> bool:
+    """A stop is counted, not supposed."""
+    return True
 
 
 class OutputDrop:
@@ -88,6 +108,11 @@ class OutputDrop:
         )
         self._rate = OutputRate(judging, context.calendar, Surroundings())
         self._counters = PerSeries(self._rate, Output, context, frozenset({Kind.COUNTER}))
+        self._upstream = PerSeries(
+            OutputRate(judging, context.calendar, Surroundings()), Output, context, frozenset({Kind.COUNTER})
+        )
+        self._summed = Summed()
+        self._unknown_ns = int(unknown_s * NS_PER_S)
         self._telling: dict[int, bool] = {}
 
     def listens(self, series: Series) -> bool:
@@ -103,8 +128,12 @@ class OutputDrop:
                 self._rate.around.note_stock(one, batch.at_ns[rows].tolist(), batch.value[rows].tolist())
         telling = [one for one in there if self._is_telling(one)]
         if not telling:
-            return self._counters.score(batch)
+            return self._judge(batch)
         return self._score_with_what_is_told(batch, telling)
+
+    def hear(self, batch: Batch) -> None:
+        """Counters of the lines that feed this one: followed as its own are, and never scored."""
+        self._upstream.score(batch)
 
     def tick(self, at_ns: int) -> Scores:
         return self._counters.tick(at_ns)
@@ -113,35 +142,76 @@ class OutputDrop:
         self._counters.miss(gap)
 
     def subject(self, series: Series) -> str:
-        return series.name
+        return f"{line_of(series)}:{series.metric}" if self._options.summed else series.name
 
     def explain(self, series: int, at_ns: int) -> Evidence:
         evidence = self._counters.explain(series, at_ns)
-        stopped_s = evidence.get("stopped_since_s")
-        if isinstance(stopped_s, float):
-            starved = self._rate.around.starved(int((stopped_s + _STARVED_S) * NS_PER_S))
-            if starved is not None:
-                evidence["starved_of"] = self._context.series[starved[0]].name
-                evidence["starved_since_s"] = starved[1] / NS_PER_S
+        began_s = evidence.get("stopped_since_s", evidence.get("slow_since_s"))
+        if isinstance(began_s, float):
+            evidence |= self._cause(series, began_s, at_ns)
+        if self._options.summed:
+            evidence["counters"] = len(self._summed.counters)
         return evidence
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(Memory(self._counters.snapshot(), self._rate.around))
+        return msgspec.msgpack.encode(
+            Memory(self._counters.snapshot(), self._rate.around, self._upstream.snapshot(), self._summed)
+        )
 
     def restore(self, state: bytes) -> None:
         memory = msgspec.msgpack.decode(state, type=Memory)
         self._counters.restore(memory.counters)
         self._rate.around = memory.around
+        self._upstream.restore(memory.upstream)
+        self._summed = memory.summed
 
     def _score_with_what_is_told(self, batch: Batch, telling: list[int]) -> Scores:
         """Cut where product or state is told, so that each count is judged by what was known then."""
         rows, done = [], 0
         for at in np.flatnonzero(np.isin(batch.series, telling)).tolist():
-            rows.append(self._counters.score(batch.take(slice(done, at))))
+            rows.append(self._judge(batch.take(slice(done, at))))
             self._note(self._context.series[int(batch.series[at])], int(batch.at_ns[at]), float(batch.value[at]))
             done = at + 1
-        rows.append(self._counters.score(batch.take(slice(done, None))))
+        rows.append(self._judge(batch.take(slice(done, None))))
         return _joined(rows)
+
+    def _judge(self, batch: Batch) -> Scores:
+        if not self._options.summed:
+            return self._counters.score(batch)
+        counted = [one for one in np.unique(batch.series).tolist() if self._context.series[one].kind is Kind.COUNTER]
+        rows = batch.take(np.isin(batch.series, counted))
+        return self._counters.score(self._summed.add(rows, self._context.series, self._unknown_ns))
+
+    def _cause(self, series: int, began_s: float, at_ns: int) -> Evidence:
+        """What had run empty or stopped before this began; the first of them is the cause."""
+        began_ns = int(began_s * NS_PER_S)
+        from_ns, until_ns = began_ns - int(self._options.transit_s * NS_PER_S), began_ns + int(_STARVED_S * NS_PER_S)
+        said: Evidence = {}
+        causes: list[tuple[int, str]] = []
+        starved = self._rate.around.starved(from_ns, until_ns)
+        if starved is not None:
+            name = self._context.series[starved[0]].name
+            said |= {"starved_of": name, "starved_since_s": starved[1] / NS_PER_S}
+            causes.append((starved[1], f"shortage:{name}"))
+        stops = [one for one in self._stops_before(series, at_ns) if from_ns <= one[0] <= began_ns]
+        if stops:
+            stopped_ns, name = min(stops)
+            said |= {"upstream_stopped": name, "upstream_stopped_since_s": stopped_ns / NS_PER_S}
+            causes.append((stopped_ns, f"output_drop:{name}"))
+        return said | ({"cause_key": min(causes)[1]} if causes else {})
+
+    def _stops_before(self, series: int, at_ns: int) -> list[tuple[int, str]]:
+        """The counters of the same metric before this one that stand still now, and since when."""
+        of, order = self._context.series[series], self._options.cells_in_order
+        before = order[: order.index(of.equipment.cell)] if of.equipment.cell in order else ()
+        own = [one for one in self._counters.memories() if self._context.series[one].equipment.cell in before]
+        found = []
+        for detector, ids in ((self._counters, own), (self._upstream, list(self._upstream.memories()))):
+            for one in ids:
+                stopped_s = detector.explain(one, at_ns).get("stopped_since_s")
+                if isinstance(stopped_s, float) and self._context.series[one].metric == of.metric:
+                    found.append((int(stopped_s * NS_PER_S), self._context.series[one].name))
+        return found
 
     def _note(self, series: Series, at_ns: int, value: float) -> None:
         if series.metric == self._options.product_metric:

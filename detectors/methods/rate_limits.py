@@ -30,6 +30,7 @@ _QUIET = slice(3, 3 + quiet.FIELDS)  # after: the value, its rate, the seconds t
 _BASELINE = slice(_QUIET.stop, _QUIET.stop + baseline.FIELDS)
 _LEAST_RATIO = 0.1  # of the usual rate: what falls evenly has no deviation of its own
 _S_PER_MIN = 60.0
+_STRICTEST = 10_000.0  # times the learned limit: what rests and leaps has leaps of thousands of its deviations
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -54,6 +55,11 @@ def build(options: Options, context: Context) -> PerSeriesColumns:
     return PerSeriesColumns(RateLimits(options), context, frozenset({Kind.GAUGE, Kind.STOCK}))
 
 
+def is_fact(options: Options) -> bool:
+    """Limits that were given are facts, those that were learned are not."""
+    return options.rise_per_min is not None or options.fall_per_min is not None
+
+
 class RateLimits:
     fields = _BASELINE.stop
     first = baseline.LEARNED_FROM
@@ -62,7 +68,7 @@ class RateLimits:
         self._options = options
         self._is_learned = options.rise_per_min is None and options.fall_per_min is None
         accept_after = options.accept_after if self._is_learned else math.inf
-        self._quiet = quiet.Quiet(options.arl0, options.hold_s, accept_after)
+        self._quiet = quiet.Quiet(options.arl0, options.hold_s, accept_after, _STRICTEST)
         self._baseline = baseline.Baseline(options.memory, _LEAST_RATIO, widen=False)
 
     def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:

@@ -44,14 +44,16 @@ class Options(Section, frozen=True, kw_only=True):
     """`response_s`: from the alert until the refill is in place, as the site states it.
 
     `early_quantile`: the share of cases in which the stock may be empty even sooner than assumed. Of booked stocks,
-    `chance_ratio`: warned is at this chance of being empty within one and a half response times, a lower one warns of
-    more and is wrong more often; `used_by`: the line that starves, whose calendar the use follows.
+    `chance_ratio`: warned is at this chance of being empty within two response times, a lower one warns of more
+    and is wrong more often; `used_by`: the line that starves, whose calendar the use follows; `output_metric`: a glob
+    of the counters of units made, which explain use where the chain's map says what a unit takes.
     """
 
     response_s: Positive
     early_quantile: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.1
-    chance_ratio: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.36
+    chance_ratio: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.38
     used_by: str = ""
+    output_metric: str = "good"
 
 
 class Stretch(msgspec.Struct, array_like=True):
@@ -82,8 +84,13 @@ class Stock(msgspec.Struct):
 def build(options: Options, context: Context) -> Detector:
     """Stocks of a site's inventory are forecast from their bookings and receipts, those on the floor are measured."""
     if context.line.endswith(f"/{INVENTORY_LINE}"):
-        return Stores(options.response_s, options.chance_ratio, options.used_by, context)
+        return Stores(options.response_s, options.chance_ratio, options.used_by, context, options.output_metric)
     return PerSeries(Shortage(options, context.calendar), Stock, context, frozenset({Kind.STOCK}))
+
+
+def is_fact(options: Options) -> bool:
+    """What is there and what is used are counted."""
+    return True
 
 
 class Shortage:

@@ -50,6 +50,11 @@ def build(options: Options, context: Context) -> Silent:
     return Silent(options, context)
 
 
+def is_fact(options: Options) -> bool:
+    """That nothing came is known."""
+    return True
+
+
 class Silent:
     def __init__(self, options: Options, context: Context) -> None:
         self._after_s = options.after_s

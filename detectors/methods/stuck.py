@@ -1,8 +1,8 @@
 """Stuck: a gauge that used to change keeps repeating one value although readings keep coming.
 
-Input: GAUGE series. Runs of equal readings are counted; the longest of the recent runs tells how long this series may
-rightly repeat itself. The score is 1.0 when a run is `margin` times that long and has lasted `after_s`; the first
-changed value ends it. Output: value is the run's length in readings, high the length that is still usual.
+Input: GAUGE series. Runs of equal readings are counted; the longest of the last 32 to 64 runs tells how long this
+series may rightly repeat itself. The score is 1.0 when a run is `margin` times that long and has lasted `after_s`; the
+first changed value ends it. Output: value is the run's length in readings, high the length that is still usual.
 
 Source: the flat-line (persistence) test of real-time quality control (IOOS QARTOD manual for temperature and salinity,
 test 8), with the length learned instead of given. It fails for a series that rests for hours between changes (a set
@@ -13,17 +13,20 @@ a gap in the readings says nothing after it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from collector.config import NotNegative, Section
 from collector.readings import NS_PER_S, Kind, Series
-from detectors.detector import NAN, Context, Evidence, PerSeries, Point
-from detectors.missed import Missed
+from detectors.charts.arithmetic import Arithmetic, N
+from detectors.columns import PerSeriesColumns, Step
+from detectors.detector import NAN, Context, Evidence
+from detectors.missed import LONGEST, USUAL_GAIN
 
 _CHANGES = 20  # changes before a series counts as one that changes
-_RUNS = 64  # the recent past
+_RUNS = 64  # the recent past, in two parts: the older one is given up at once
 _SHORTEST = 4  # readings: two or three equal values are no news on a coarse scale
 
 
@@ -34,86 +37,78 @@ class Options(Section, frozen=True, kw_only=True):
     margin: Annotated[float, msgspec.Meta(ge=1)] = 5.0
 
 
-class Run(msgspec.Struct):
-    """The present run of equal readings, and the lengths in readings of those before."""
-
-    last_ns: int = 0
-    value: float = NAN
-    since_ns: int = 0
-    length: int = 0
-    lengths: list[int] = []
-    missed: Missed = msgspec.field(default_factory=Missed)
-    longest: int = 0  # of `lengths`
-
-    def __post_init__(self) -> None:
-        self.longest = max(self.lengths, default=0)
-
-
-def build(options: Options, context: Context) -> PerSeries[Run]:
-    return PerSeries(Stuck(options), Run, context, frozenset({Kind.GAUGE}))
+def build(options: Options, context: Context) -> PerSeriesColumns:
+    return PerSeriesColumns(Stuck(options), context, frozenset({Kind.GAUGE}))
 
 
 class Stuck:
+    """Numbers: the seconds missing before the reading, the usual ones between two; of the present run of equal readings
+    the value, the length and how long it lasted; how many runs there were; how many of them in this part of the recent
+    past, the longest of those, and the longest of the part before."""
+
+    fields = 9
+    first = 1
+    hole_and_usual_s = (0, 1)
+
     def __init__(self, options: Options) -> None:
         self._options = options
 
-    def start(self, series: Series) -> Run:
-        return Run()
-
-    def update(self, series: Series, memory: Run, at_ns: int, value: float) -> Point:
-        hole_ns = self._hole_ns(memory, at_ns) if memory.last_ns else 0
-        goes_on = not hole_ns or memory.length > memory.longest
-        if goes_on and value == memory.value:
-            memory.length += 1
-            memory.since_ns += hole_ns
-        else:
-            if not hole_ns:
-                self._learn(memory)
-            memory.value, memory.since_ns, memory.length = value, at_ns, 1
-        if len(memory.lengths) < _CHANGES:
-            return Point()
-        limit = self._limit(memory)
-        score = memory.length / limit
+    def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:
+        hole_s, usual_s, last, length, lasted_s, runs, here, longest_here, longest_before = numbers
+        longest = of.most(longest_here, longest_before)
+        is_whole, is_begun = hole_s == 0.0, length > 0.0
+        goes_on = is_begun & (value == last) & (is_whole | (length > longest))
+        is_over = is_begun & is_whole & (value != last)
+        limit = self._limit(of, longest)
+        counted = of.where(runs >= _CHANGES, of.least(length, limit), length)
+        longest_here = of.where(is_over, of.where(counted > longest_here, counted, longest_here), longest_here)
+        here = of.where(is_over, here + 1.0, here)
+        is_full = here >= _RUNS / 2
+        runs = of.where(is_over, of.least(runs + 1.0, _CHANGES), runs)
+        length = of.where(goes_on, length + 1.0, 1.0)
+        lasted_s = of.where(goes_on, lasted_s + elapsed_s - hole_s, 0.0)
+        longest_before = of.where(is_full, longest_here, longest_before)
+        longest_here = of.where(is_full, 0.0, longest_here)
+        kept = [0.0 * here, self._usual_s(of, usual_s, of.where(is_whole, elapsed_s, NAN)), value, length, lasted_s]
+        kept += [runs, of.where(is_full, 0.0, here), longest_here, longest_before]
+        limit = self._limit(of, of.most(longest_here, longest_before))
+        score = length / limit
         if self._options.after_s > 0:
-            score = min(score, (at_ns - memory.since_ns) / NS_PER_S / self._options.after_s)
-        return Point(score, memory.length, 1.0, 1.0, limit)
+            score = of.least(score, lasted_s / self._options.after_s)
+        is_judged = runs >= _CHANGES
+        one, nothing = of.where(is_judged, 1.0, NAN), 0.0 * length + NAN
+        return Step(
+            kept,
+            of.where(is_judged, score, NAN),
+            of.where(is_judged, length, NAN),
+            one,
+            one,
+            of.where(is_judged, limit, NAN),
+            nothing,
+        )
 
-    def passed(self, series: Series, memory: Run, at_ns: int) -> Point | None:
-        """Nothing: a series that says nothing is silent, not stuck."""
-        return None
+    def begin(self, numbers: Sequence[float], first: Sequence[float]) -> Sequence[float]:
+        """Nothing is gathered."""
+        return numbers
 
-    def miss(self, memory: Run, from_ns: int, to_ns: int) -> None:
-        memory.missed.add(from_ns, to_ns)
-
-    def explain(self, series: Series, memory: Run, at_ns: int) -> Evidence:
+    def explain(self, series: Series, numbers: Sequence[float], last_ns: int) -> Evidence:
+        _, _, value, length, lasted_s, _, _, longest_here, longest_before = numbers
         return {
-            "repeated": memory.value,
+            "repeated": value,
             "unit": series.unit,
-            "readings": memory.length,
-            "since_s": memory.since_ns / NS_PER_S,
-            "unchanged_s": (memory.last_ns - memory.since_ns) / NS_PER_S,
-            "longest_usual_readings": memory.longest,
+            "readings": int(length),
+            "since_s": last_ns / NS_PER_S - lasted_s,
+            "unchanged_s": lasted_s,
+            "longest_usual_readings": int(max(longest_here, longest_before)),
         }
 
-    def _hole_ns(self, memory: Run, at_ns: int) -> int:
-        """How much is missing since the last reading, in which a change may have gone unseen; 0 if nothing of note."""
-        hole_ns = memory.missed.within_ns(memory.last_ns, at_ns) if memory.missed.spans else 0
-        is_hole = memory.missed.heard(memory.last_ns, at_ns)
-        if memory.missed.spans:
-            memory.missed.forget(at_ns)
-        return hole_ns if is_hole else 0
+    def _limit(self, of: Arithmetic[N], longest: N) -> N:
+        """How many equal readings in a row are an alarm."""
+        return self._options.margin * of.most(longest, _SHORTEST)
 
-    def _learn(self, memory: Run) -> None:
-        """Keeps the length of the run that just ended; one that was itself stuck counts as the limit it reached."""
-        length = memory.length
-        if length > memory.longest:
-            if len(memory.lengths) >= _CHANGES:
-                length = min(length, int(self._limit(memory)))
-            memory.longest = length
-        if length:
-            memory.lengths.append(length)
-            if len(memory.lengths) > _RUNS and memory.lengths.pop(0) == memory.longest:
-                memory.longest = max(memory.lengths)
-
-    def _limit(self, memory: Run) -> float:
-        return self._options.margin * (memory.longest if memory.longest > _SHORTEST else _SHORTEST)
+    def _usual_s(self, of: Arithmetic[N], usual_s: N, between_s: N) -> N:
+        """The usual time between two readings after one more; NaN: none, or a hole."""
+        longest_s = of.where(usual_s > 0.0, LONGEST * usual_s, between_s)
+        counted_s = of.where(between_s > longest_s, longest_s, between_s)
+        moved_s = of.where(usual_s > 0.0, usual_s + USUAL_GAIN * (counted_s - usual_s), counted_s)
+        return of.where(between_s == between_s, moved_s, usual_s)

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
+from collections.abc import Sequence
+from struct import Struct
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from collector.readings import NS_PER_S
 from detectors.detector import NAN
@@ -22,8 +26,7 @@ MOST = 120
 _FEWEST = 3
 _HOUR_NS = 3600 * NS_PER_S
 _APART_NS = 240 * NS_PER_S
-_SINGLE = "f"
-_SINGLE_BYTES = 4
+_SINGLE = Struct("f")
 _LARGEST = 3.4e38  # of single precision
 
 
@@ -36,30 +39,36 @@ class Hours(msgspec.Struct):
     learned_ns: int = 0
 
 
-def distance(hours: Hours, at_ns: int, value: float) -> float:
-    """Takes in a reading; how far the nearest one of this hour was, NaN while there are too few."""
-    hour = at_ns // _HOUR_NS % 24
+def distances(hours: Hours, at_ns: Sequence[int], readings: NDArray[np.float64]) -> list[float]:
+    """Takes in readings one by one; how far the nearest of the same hour was, NaN while there are too few."""
+    said = []
+    singles: list[float] = np.clip(readings, -_LARGEST, _LARGEST).astype(np.float32).tolist()
+    here, learned_ns, ends_ns = hours.here, hours.learned_ns, 0
+    for now_ns, single in zip(at_ns, singles, strict=True):
+        if now_ns >= ends_ns:
+            ends_ns = (now_ns // _HOUR_NS + 1) * _HOUR_NS
+            here = _enter(hours, now_ns // _HOUR_NS % 24)
+        said.append(nearest(here, single) if len(here) >= _FEWEST else NAN)
+        if now_ns - learned_ns >= _APART_NS:
+            learned_ns = now_ns
+            _learn(hours.values[hours.hour], here, single)
+    hours.learned_ns = learned_ns
+    return said
+
+
+def _enter(hours: Hours, hour: int) -> list[float]:
+    """The readings of an hour of the day in order of size."""
     if hour != hours.hour:
-        hours.hour, hours.here = hour, sorted(_unpacked(hours.values[hour]))
-    (single,) = array(_SINGLE, (min(max(value, -_LARGEST), _LARGEST),))
-    apart = nearest(hours.here, single) if len(hours.here) >= _FEWEST else NAN
-    if at_ns - hours.learned_ns >= _APART_NS:
-        hours.learned_ns = at_ns
-        _learn(hours, single)
-    return apart
+        there: array[float] = array(_SINGLE.format)
+        there.frombytes(hours.values[hour])
+        hours.hour, hours.here = hour, sorted(there)
+    return hours.here
 
 
-def _learn(hours: Hours, single: float) -> None:
-    there, here = hours.values[hours.hour], hours.here
+def _learn(there: bytearray, here: list[float], single: float) -> None:
     if len(here) >= MOST:
-        (oldest,) = _unpacked(there[:_SINGLE_BYTES])
-        del there[:_SINGLE_BYTES]
+        (oldest,) = _SINGLE.unpack_from(there)
+        del there[: _SINGLE.size]
         del here[bisect_left(here, oldest)]
-    there += array(_SINGLE, (single,)).tobytes()
+    there += _SINGLE.pack(single)
     insort(here, single)
-
-
-def _unpacked(there: bytearray) -> array[float]:
-    values: array[float] = array(_SINGLE)
-    values.frombytes(there)
-    return values

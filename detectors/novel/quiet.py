@@ -10,6 +10,8 @@ Source: EEMUA 191 (2013), on repeating and fleeting alarms; ISA-18.2-2016, off-d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 AGAIN = 5.0
@@ -34,18 +36,26 @@ class Quiet(msgspec.Struct):
         return self.calm < STANDS
 
 
-def judge(quiet: Quiet, total: float, threshold: float, hold: int) -> float:
-    """The score of one reading; whatever is not raised is told as just below 1."""
-    quiet.spent *= _FORGETTING
-    now = threshold * (1.0 + _DEAR * quiet.spent)
-    score = total / now
-    if quiet.since >= 0:
-        quiet.since = min(quiet.since + 1, hold)
-    if score >= 1.0 and (quiet.since < 0 or quiet.since >= hold or total > AGAIN * quiet.peak):
-        quiet.spent += 1.0
-        quiet.since, quiet.peak, quiet.calm = 0, total, 0
-        return score
-    if not quiet.stands:
-        return min(score, _BELOW)
-    quiet.calm = 0 if score >= 1.0 else quiet.calm + 1
-    return max(score, 1.0) if quiet.stands else min(score, _BELOW)
+def judged(quiet: Quiet, totals: Iterable[float], threshold: float, hold: int) -> list[float]:
+    """The scores of readings that follow each other; whatever is not raised is told as just below 1."""
+    said = []
+    since, peak, calm, spent = quiet.since, quiet.peak, quiet.calm, quiet.spent
+    for total in totals:
+        spent *= _FORGETTING
+        score = total / (threshold * (1.0 + _DEAR * spent))
+        if 0 <= since < hold:
+            since += 1
+        if score >= 1.0:
+            if since < 0 or since >= hold or total > AGAIN * peak:
+                spent += 1.0
+                since, peak, calm = 0, total, 0
+            elif calm < STANDS:
+                calm = 0
+            said.append(score if calm < STANDS else _BELOW)
+        elif calm < STANDS:
+            calm += 1
+            said.append(1.0 if calm < STANDS else min(score, _BELOW))
+        else:
+            said.append(min(score, _BELOW))
+    quiet.since, quiet.peak, quiet.calm, quiet.spent = since, peak, calm, spent
+    return said

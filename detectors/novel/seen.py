@@ -11,6 +11,8 @@ dimension.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +29,35 @@ class Seen(msgspec.Struct):
     apart: float = 0.0
 
 
+class Distances(NamedTuple):
+    """Of each reading: how far the nearest value seen was, NaN before any is; then the least and largest one seen."""
+
+    apart: list[float]
+    lowest: list[float]
+    highest: list[float]
+
+
+def distances(seen: Seen, readings: Sequence[float], lag: int) -> Distances:
+    """Takes in readings one after the other."""
+    said = Distances([], [], [])
+    values, fresh = seen.values, [*seen.fresh, *readings]
+    first = len(seen.fresh) - lag  # of `fresh`: the one that counts as seen with the first reading
+    for i, value in enumerate(readings, first):
+        said.apart.append(nearest(values, value) if values else NAN)
+        if i >= 0:
+            old = fresh[i]
+            place = bisect_left(values, old)
+            if not _is_near(values, place, old, seen.apart):
+                values.insert(place, old)
+                if len(values) > MOST:
+                    _thin_out(seen)
+                    values = seen.values
+        said.lowest.append(values[0] if values else NAN)
+        said.highest.append(values[-1] if values else NAN)
+    seen.fresh = fresh[-lag:]
+    return said
+
+
 def distance(seen: Seen, value: float) -> float:
     """How far the nearest value seen is; NaN before any is."""
     return nearest(seen.values, value) if seen.values else NAN
@@ -39,21 +70,15 @@ def nearest(ordered: list[float], value: float) -> float:
         return ordered[0] - value
     if place == len(ordered):
         return value - ordered[-1]
-    return min(value - ordered[place - 1], ordered[place] - value)
+    below, above = value - ordered[place - 1], ordered[place] - value
+    return below if below < above else above
 
 
-def learn(seen: Seen, value: float, lag: int) -> None:
-    fresh = seen.fresh
-    fresh.append(value)
-    if len(fresh) <= lag:
-        return
-    old = fresh.pop(0)
-    values = seen.values
-    if values and distance(seen, old) <= seen.apart:
-        return
-    values.insert(bisect_left(values, old), old)
-    if len(values) > MOST:
-        _thin_out(seen)
+def _is_near(values: Sequence[float], place: int, value: float, apart: float) -> bool:
+    """Whether a value that belongs at a place is no farther than that from one of its neighbours."""
+    if place < len(values) and values[place] - value <= apart:
+        return True
+    return place > 0 and value - values[place - 1] <= apart
 
 
 def _thin_out(seen: Seen) -> None:

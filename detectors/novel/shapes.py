@@ -11,7 +11,6 @@ diagonal. Raw values instead of normalised ones: in a plant the level is news as
 from __future__ import annotations
 
 import math
-import struct
 
 import msgspec
 import numpy as np
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 WIDTH = 48
 LAGS = 960
 _STEP = 4  # readings taken in at once: a call costs as much as a thousand numbers
+_AT_ONCE = 4  # steps, a part of WIDTH: many do not fit into the processor's nearest cache
 _ROOM = 64 * _STEP  # readings until the past is moved back to the front and the distances are summed anew
 _KEPT = LAGS + WIDTH
 _FLOAT_BYTES = 8
-_NUMBER = struct.Struct("=d")
 
 
 class Shapes(msgspec.Struct):
@@ -35,34 +34,87 @@ class Shapes(msgspec.Struct):
     count: int = 0
 
 
-def strangeness(shapes: Shapes, value: float) -> float:
-    """Takes in a reading; at every fourth, the distance of the stretch it ends to its nearest one before.
+def strangenesses(shapes: Shapes, readings: NDArray[np.float64]) -> list[float]:
+    """Takes in readings one after the other; at every fourth, how far the stretch it ends is from its nearest before.
 
     NaN at the other readings and until two stretches fit in.
     """
-    if shapes.end == _KEPT + _ROOM:
-        _move_back(shapes)
-    _NUMBER.pack_into(shapes.past, _FLOAT_BYTES * shapes.end, value)
-    shapes.end += 1
-    if (shapes.end - _KEPT) % _STEP:
-        return math.nan
-    squares = np.frombuffer(shapes.squares)
-    squares += _terms(shapes.past, shapes.end - _STEP)
-    squares -= _terms(shapes.past, shapes.end - _STEP - WIDTH)
-    shapes.count = min(shapes.count + _STEP, _KEPT)
-    lags = shapes.count - WIDTH
-    if lags < WIDTH:
-        return math.nan
-    return math.sqrt(max(float(squares[LAGS - lags : LAGS - WIDTH + 1].min()), 0.0))
+    said = [math.nan] * len(readings)
+    begin = 0
+    while begin < len(readings):
+        if shapes.end == _KEPT + _ROOM:
+            _move_back(shapes)
+        taken = readings[begin : begin + _KEPT + _ROOM - shapes.end]
+        waiting = (shapes.end - _KEPT) % _STEP
+        np.frombuffer(shapes.past)[shapes.end : shapes.end + len(taken)] = taken
+        shapes.end += len(taken)
+        steps = (waiting + len(taken)) // _STEP
+        first = begin + _STEP - 1 - waiting
+        last = shapes.end - (shapes.end - _KEPT) % _STEP - _STEP * steps
+        said[first : begin + len(taken) : _STEP] = _profile(shapes, last, steps)
+        begin += len(taken)
+    return said
 
 
-def _terms(past: bytearray, begin: int, rows: int = _STEP) -> NDArray[np.float64]:
-    """float64[LAGS]: the squared distances of the readings from `begin` on to those before at each lag, summed."""
+def _profile(shapes: Shapes, begin: int, steps: int) -> list[float]:
+    """Moves the distances on by so many steps, the first of which takes the readings from `begin` on.
+
+    What a step takes off is what the one `WIDTH` readings before it has added, so a long run computes it once.
+    """
+    said: list[float] = []
+    at_once = _STEP * _AT_ONCE
+    is_long = steps * _STEP >= WIDTH
+    lately = [_terms(shapes.past, at, _AT_ONCE) for at in range(begin - WIDTH, begin, at_once) if is_long]
+    end = begin + _STEP * steps
+    for at in range(begin, end, at_once):
+        count = min(_AT_ONCE, (end - at) // _STEP)
+        gained = _terms(shapes.past, at, count)
+        lately.append(gained)
+        lost = lately.pop(0) if is_long else _terms(shapes.past, at - WIDTH, count)
+        said += _smallest(shapes, _moved(shapes, gained, lost))
+    return said
+
+
+def _moved(shapes: Shapes, gained: NDArray[np.float64], lost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[steps, LAGS]: the distances after each step."""
+    squares = before = np.frombuffer(shapes.squares)
+    moved = np.empty_like(gained)
+    for now, more, less in zip(moved, gained, lost, strict=False):
+        np.add(before, more, out=now)
+        np.subtract(now, less, out=now)
+        before = now
+    squares[:] = before
+    return moved
+
+
+def _smallest(shapes: Shapes, moved: NDArray[np.float64]) -> list[float]:
+    """The distance to the nearest stretch after each step, NaN until two fit in."""
+    if shapes.count == _KEPT:
+        least = moved[:, : LAGS - WIDTH + 1].min(axis=1).tolist()
+        return [math.sqrt(one) if one > 0.0 else 0.0 for one in least]
+    said = []
+    for now in moved:
+        shapes.count = min(shapes.count + _STEP, _KEPT)
+        lags = shapes.count - WIDTH
+        known = now[LAGS - lags : LAGS - WIDTH + 1]
+        said.append(math.sqrt(max(float(known.min()), 0.0)) if lags >= WIDTH else math.nan)
+    return said
+
+
+def _terms(past: bytearray, begin: int, steps: int) -> NDArray[np.float64]:
+    """float64[steps, LAGS]: the squared distances of a step's readings to those before at each lag, summed.
+
+    Term by term: a library's sum may differ in its last bit with the number of steps.
+    """
+    strides = (_FLOAT_BYTES * _STEP, _FLOAT_BYTES, _FLOAT_BYTES)
     first = _FLOAT_BYTES * (begin - LAGS)
-    before: NDArray[np.float64] = np.ndarray((rows, LAGS), np.float64, past, first, (_FLOAT_BYTES, _FLOAT_BYTES))
-    now: NDArray[np.float64] = np.ndarray((rows, 1), np.float64, past, _FLOAT_BYTES * begin)
+    before: NDArray[np.float64] = np.ndarray((steps, _STEP, LAGS), np.float64, past, first, strides)
+    now: NDArray[np.float64] = np.ndarray((steps, _STEP, 1), np.float64, past, _FLOAT_BYTES * begin, strides)
     apart = before - now
-    terms: NDArray[np.float64] = np.einsum("ij,ij->j", apart, apart)
+    apart *= apart
+    terms: NDArray[np.float64] = apart[:, 0] + apart[:, 1]
+    terms += apart[:, 2]
+    terms += apart[:, 3]
     return terms
 
 
@@ -71,4 +123,7 @@ def _move_back(shapes: Shapes) -> None:
     past = np.frombuffer(shapes.past)
     past[:_KEPT] = past[-_KEPT:]
     shapes.end = _KEPT
-    np.frombuffer(shapes.squares)[:] = _terms(shapes.past, _KEPT - WIDTH, WIDTH)
+    squares = np.frombuffer(shapes.squares)
+    squares[:] = 0.0
+    for terms in _terms(shapes.past, _KEPT - WIDTH, WIDTH // _STEP):
+        squares += terms

@@ -10,7 +10,9 @@ Mikosch, Modelling Extremal Events (1997), section 6.2, for the scale.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from math import floor, log
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,33 +37,57 @@ class Tail(msgspec.Struct):
     above_sum: float = 0.0
 
 
-def excess(tail: Tail, signal: float) -> float:
-    """How far the signal is above the tail's quantile, in units of the mean excess of the past."""
+class Excesses(NamedTuple):
+    """Of each signal: how far it is above the quantile of those before, in their mean excess; the quantile after it."""
+
+    excess: list[float]
+    at: list[float]
+
+
+def excesses(tail: Tail, signals: Iterable[float], share: float) -> Excesses:
+    """Takes in signals one after the other; what is NaN has no excess and is not learned.
+
+    `share` of all are above the quantile.
+    """
+    said = Excesses([], [])
+    bins, told, told_at = tail.bins, said.excess.append, said.at.append
+    at, edge, upper, count, above = tail.at, tail.edge, tail.bins.get(tail.edge, 0), tail.count, tail.above
+    for signal in signals:
+        if signal != signal:
+            told(0.0)
+            told_at(at)
+            continue
+        told(_excess(tail, signal) if signal > at else 0.0)
+        one = floor(log(signal) * _PER_LOG) if signal > _SMALLEST else _ZERO
+        if one in bins:
+            bins[one] += 1
+        else:
+            bins[one] = 1
+            if len(bins) > _BINS:
+                _merge_lowest(tail)
+        count += 1
+        if one > edge:
+            above += 1
+            tail.above = above
+            tail.above_sum += _middle(one)
+        elif one == edge:
+            upper += 1
+        most = share * count
+        if above > most or (above + upper <= most and edge > _ZERO):
+            _move_edge(tail, most)
+            at, edge, above = tail.at, tail.edge, tail.above
+            upper = bins.get(edge, 0)
+        told_at(at)
+    tail.count = count
+    return said
+
+
+def _excess(tail: Tail, signal: float) -> float:
+    """Of a signal above the quantile."""
     at = tail.at
-    if signal <= at:
-        return 0.0
     if not tail.above:
         return _UNHEARD_OF
     return min((signal - at) / max(tail.above_sum / tail.above - at, 0.01 * at + _SMALLEST), 1e6)
-
-
-def learn(tail: Tail, signal: float, share: float) -> None:
-    """Counts one signal; `share` of all are above the quantile."""
-    bins, edge = tail.bins, tail.edge
-    one = floor(log(signal) * _PER_LOG) if signal > _SMALLEST else _ZERO
-    if one in bins:
-        bins[one] += 1
-    else:
-        bins[one] = 1
-        if len(bins) > _BINS:
-            _merge_lowest(tail)
-    tail.count += 1
-    if one > edge:
-        tail.above += 1
-        tail.above_sum += _middle(one)
-    most = share * tail.count
-    if tail.above > most or (edge > _ZERO and tail.above + bins.get(edge, 0) <= most):
-        _move_edge(tail, most)
 
 
 def _move_edge(tail: Tail, most: float) -> None:

@@ -9,6 +9,9 @@ the Cloud (2014), taken causally: a slot is learned only when it is over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import msgspec
 
 from collector.readings import NS_PER_S
@@ -32,19 +35,32 @@ class Usual(msgspec.Struct):
     expected: float = NAN
 
 
-def departure(usual: Usual, at_ns: int, value: float) -> float:
-    """Takes in a reading; how far the mean of the last ones is from what is usual now, NaN where that is not known."""
-    last = usual.last
-    last.append(value)
-    if len(last) > LENGTH:
-        del last[0]
-    mean = sum(last) / len(last)
-    visit = at_ns // _SLOT_NS
-    if visit != usual.visit:
-        _enter(usual, visit)
-    usual.total += mean
-    usual.count += 1
-    return abs(mean - usual.expected)
+class Departures(NamedTuple):
+    """Of each reading: how far the mean of the last ones is from what is usual then, and that; NaN where not known."""
+
+    apart: list[float]
+    expected: list[float]
+
+
+def departures(usual: Usual, at_ns: Sequence[int], readings: Sequence[float]) -> Departures:
+    """Takes in readings one after the other."""
+    said = Departures([], [])
+    last, ends_ns = [*usual.last, *readings], 0
+    for i, now_ns in enumerate(at_ns, len(usual.last) + 1):
+        window = last[i - LENGTH : i] if i > LENGTH else last[:i]
+        mean = sum(window) / len(window)
+        if now_ns >= ends_ns:
+            visit = now_ns // _SLOT_NS
+            ends_ns = (visit + 1) * _SLOT_NS
+            if visit != usual.visit:
+                _enter(usual, visit)
+            expected = usual.expected
+        usual.total += mean
+        usual.count += 1
+        said.apart.append(abs(mean - expected))
+        said.expected.append(expected)
+    usual.last = last[-LENGTH:]
+    return said
 
 
 def _enter(usual: Usual, visit: int) -> None:

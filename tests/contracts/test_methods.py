@@ -25,7 +25,9 @@ from tests.detectors.playback import play
 
 START_S, STEP_S, STEPS = 1_752_000_000, 5, 900
 STUCK, SILENT, SLOW, BURST = range(300, 420), range(500, 560), range(620, 700), range(760, 800)
+LEAK, LATE = range(580, 740), range(800, 900)
 PLACE = Equipment("acme", "north", "hall", "press", "cell")
+STORE = Equipment("acme", "north", "", "inventory", "bolt")
 SERIES = {
     0: Series(PLACE, "temperature", "Cel"),
     1: Series(PLACE, "stock_bolt", "1", Kind.STOCK),
@@ -34,6 +36,8 @@ SERIES = {
     4: Series(PLACE, "state", "1", Kind.STATE, ("idle", "run")),
     5: Series(PLACE, "recipe"),
     6: Series(PLACE, "scrap", "1", Kind.COUNTER),
+    7: Series(PLACE, "stock_glue", "g", Kind.STOCK),
+    8: Series(STORE, "next_due/acme", "s", on_event=True),
 }
 MODEL, MODEL_BYTES = lessons.kept()
 CONTEXT = Context(
@@ -42,9 +46,11 @@ CONTEXT = Context(
 
 
 def line(steps: int = STEPS) -> Batch:
-    """A line with one trouble of each kind: a frozen gauge, silence, a slow stretch, scrap, a stock that runs empty."""
+    """A line with one trouble of each kind: a frozen gauge, silence, a slow stretch, scrap, a stock that runs
+    empty, one that leaks, a receipt that does not come.
+    """
     rng = np.random.default_rng(11)
-    builder, good, scrap, stock = BatchBuilder(), 0, 0, 400.0
+    builder, good, scrap, stock, glue = BatchBuilder(), 0, 0, 400.0, 9000.0
     for i in range(steps):
         at_ns = (START_S + i * STEP_S) * NS_PER_S + 7 * i % 5
         phase = i % STEPS
@@ -52,11 +58,15 @@ def line(steps: int = STEPS) -> Batch:
             continue
         made = 2 if phase not in SLOW else int(i % 3 == 0)
         good, stock = good + made, 400.0 if stock <= -20 else stock - made
+        glue = 9000.0 if glue < 100 else glue - made - 2 * (phase in LEAK)
         scrap += 3 if phase in BURST else int(i % 5 == 0)
         temperature = 21.0 if phase in STUCK else float(rng.normal(20, 1))
-        values = {0: temperature, 1: max(stock, 0.0), 2: good, 4: float(made > 0), 5: 12.0, 6: scrap}
+        values = {0: temperature, 1: max(stock, 0.0), 2: good, 4: float(made > 0), 5: 12.0, 6: scrap, 7: glue}
         for series, value in values.items():
             builder.add(series, at_ns, value, Quality.GOOD, at_ns)
+        if phase % 50 == 10:  # promised in an hour; of the last one the hour is over
+            due_s = at_ns // NS_PER_S + (3600 if phase not in LATE else -400_000)
+            builder.add(8, at_ns, due_s, Quality.GOOD, at_ns)
         if made:
             builder.add(3, at_ns, good, Quality.GOOD, at_ns)
     return builder.build()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from collector.errors import AndonError
 from deploy.cli import app
 
-OF_ONE = ["time", "score", "expected_low", "expected", "expected_high", "alarm"]
+OF_ONE = ["time", "score", "expected_low", "expected", "expected_high", "alarm", "event"]
 
 
 def score(folder: Path, *words: str | Path) -> list[dict[str, object]]:
@@ -54,13 +54,14 @@ def frozen(tmp_path: Path) -> Path:
 def test_every_row_of_the_file_gets_its_verdict(tmp_path: Path, frozen: Path) -> None:
     (said,) = score(tmp_path, frozen, "--method", "stuck", "--train-rows", "400")
     head, rows = rows_of(tmp_path / "out" / "export.csv")
-    assert head[:4] == ["time", "score", "alarm", "worst"]
-    assert head[4:9] == [f"Öl, °C.{what}" for what in (*OF_ONE[1:],)]
+    assert head[:5] == ["time", "score", "alarm", "worst", "event"]
+    assert head[5:10] == [f"Öl, °C.{what}" for what in OF_ONE[1:-1]]
     assert [row[0] for row in rows[:2]] == ["01.03.2024 00:00", "01.03.2024 00:01"]
     alarms = [i for i, row in enumerate(rows) if row[2] == "1"]
     assert 600 < alarms[0] < 640
     assert alarms[-1] == 719
     assert {rows[i][3] for i in alarms} == {"Öl, °C"}
+    assert [i for i, row in enumerate(rows) if row[4] == "1"] == alarms[:1]
     assert all((float(row[1]) >= 1.0) == (row[2] == "1") for row in rows if row[1])
     assert (said["rows"], said["columns"], said["alarms"], said["stretches"]) == (1000, 2, len(alarms), 1)
     assert any("is the answer" in notice for notice in said["notices"])  # type: ignore[attr-defined]
@@ -103,7 +104,7 @@ def test_a_model_that_is_trained_apart_is_trained_on_the_first_rows(tmp_path: Pa
     path.write_text("t,load,heat\n" + "\n".join(rows))
     (said,) = score(tmp_path, path, "--method", "isolation_forest", "--train-rows", "1000")
     head, written = rows_of(tmp_path / "out" / "machine.csv")
-    assert head == ["time", "score", "alarm", "worst"]
+    assert head == ["time", "score", "alarm", "worst", "event"]
     known = np.array([float(row[1] or "nan") for row in written])
     assert np.nanmean(known[1505:1560]) > np.nanmean(known[1000:1500]) + 0.2
     assert said["taught_rows"] == 1000
@@ -126,7 +127,7 @@ def test_rows_without_a_time_and_repeated_ones_keep_their_place(tmp_path: Path) 
     score(tmp_path, path, "--method", "limits", "--option", "low=-1", "--option", "high=5")
     _, rows = rows_of(tmp_path / "out" / "rows.csv")
     assert len(rows) == len(seconds)
-    assert rows[4] == ["2024-03-01 00:00:??", "", "", "", "", "0"]
+    assert rows[4] == ["2024-03-01 00:00:??", "", "", "", "", "0", "0"]
     assert rows[1][1:] == rows[3][1:]
 
 

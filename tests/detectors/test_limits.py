@@ -7,15 +7,18 @@ import math
 import pytest
 
 from collector.readings import Equipment, Series
-from detectors.methods.limits import Limits, Options, Reading
+from detectors.methods import limits
+from detectors.methods.limits import Options
+from tests.detectors.played import Played
 
 SERIES = Series(Equipment("e", "site", line="line"), "pressure", "bar")
 
 
-def score(value: float, **limits: float) -> float:
-    method = Limits(Options(**limits))
-    memory = method.start(SERIES)
-    return [method.update(SERIES, memory, at_ns, value).score for at_ns in range(1, 5)][-1]
+def score(value: float, **of: float) -> float:
+    played = Played(limits, SERIES, **of)
+    scores = [played.at(second, value) for second in range(1, 5)]
+    assert scores[-1] is not None
+    return scores[-1]
 
 
 @pytest.mark.parametrize(
@@ -34,19 +37,18 @@ def test_without_a_high_limit_nothing_is_too_much() -> None:
 
 
 def test_evidence_names_value_and_limits() -> None:
-    method, memory = Limits(Options(low=1.0, high=5.0)), Reading(readings=3)
-    point = method.update(SERIES, memory, 7, 9.0)
-    assert (point.value, point.expected_low, point.expected_high) == (9.0, 1.0, 5.0)
-    assert method.explain(SERIES, memory, 7) == {"value": 9.0, "unit": "bar", "low": 1.0, "high": 5.0}
-    assert math.isnan(point.expected)
+    played = Played(limits, SERIES, low=1.0, high=5.0)
+    for second in range(1, 5):
+        played.at(second, 9.0)
+    assert played.said is not None
+    assert (played.said.value[0], played.said.expected_low[0], played.said.expected_high[0]) == (9.0, 1.0, 5.0)
+    assert played.explain(4) == {"value": 9.0, "unit": "bar", "low": 1.0, "high": 5.0}
+    assert math.isnan(played.said.expected[0])
 
 
 def test_the_first_readings_of_a_series_are_not_judged() -> None:
-    method = Limits(Options(low=1.0))
-    memory = method.start(SERIES)
-    assert [method.update(SERIES, memory, at_ns, -9.0).score >= 1.0 for at_ns in range(1, 6)] == [False] * 3 + [
-        True
-    ] * 2
+    played = Played(limits, SERIES, low=1.0)
+    assert [(played.at(second, -9.0) or 0.0) >= 1.0 for second in range(1, 6)] == [False] * 3 + [True] * 2
 
 
 def test_limits_that_cross_are_refused() -> None:

@@ -115,20 +115,18 @@ def test_its_state_is_small_and_flat_in_time():
 def test_the_tail_is_that_of_all_of_the_past():
     signal = np.random.default_rng(2).exponential(3.0, 5000)
     past = tail.Tail()
-    for one in signal.tolist():
-        tail.learn(past, one, 0.1)
+    tail.excesses(past, signal.tolist(), 0.1)
     edge = float(np.quantile(signal, 0.9))
     assert past.at == pytest.approx(edge, rel=0.06)
     scale = float(signal[signal > edge].mean() - edge)
-    assert tail.excess(past, edge + 5 * scale) == pytest.approx(5.0, rel=0.15)
-    assert tail.excess(past, edge / 2) == 0.0
     assert len(past.bins) <= 201
+    assert tail.excesses(past, [edge + 5 * scale], 0.1).excess == [pytest.approx(5.0, rel=0.15)]
+    assert tail.excesses(past, [edge / 2, math.nan], 0.1).excess == [0.0, 0.0]
 
 
 def test_a_tail_counts_every_value_once_however_wide_they_lie():
     past = tail.Tail()
-    for one in (10.0 ** np.random.default_rng(3).uniform(-9, 9, 3000)).tolist():
-        tail.learn(past, one, 0.1)
+    tail.excesses(past, (10.0 ** np.random.default_rng(3).uniform(-9, 9, 3000)).tolist(), 0.1)
     assert sum(past.bins.values()) == 3000 == past.count
     assert past.above == sum(n for one, n in past.bins.items() if one > past.edge)
 
@@ -136,7 +134,7 @@ def test_a_tail_counts_every_value_once_however_wide_they_lie():
 def test_the_shape_is_the_distance_to_the_nearest_stretch_before():
     value = np.random.default_rng(4).normal(0, 1, 2600)
     memory = shapes.Shapes()
-    said = [shapes.strangeness(memory, one) for one in value.tolist()]
+    said = shapes.strangenesses(memory, value)
     width = shapes.WIDTH
     for end in (2 * width, 400, 1300, 2600):
         last = value[end - width : end]
@@ -149,14 +147,13 @@ def test_an_outlier_leaves_no_rounding_behind():
     value = np.random.default_rng(4).normal(0, 1, 4000)
     value[100] = 1e12
     memory = shapes.Shapes()
-    said = [shapes.strangeness(memory, one) for one in value.tolist()]
+    said = shapes.strangenesses(memory, value)
     assert 1.0 < said[-1] < 20.0
 
 
 def test_values_seen_are_bounded_and_cover_the_range():
     past = seen.Seen()
-    for one in np.random.default_rng(6).uniform(0, 100, 20_000).tolist():
-        seen.learn(past, one, 12)
+    seen.distances(past, np.random.default_rng(6).uniform(0, 100, 20_000).tolist(), 12)
     assert len(past.values) <= seen.MOST
     assert max(seen.distance(past, one) for one in np.linspace(1, 99, 200).tolist()) < 2.0
     assert seen.distance(past, 130.0) == pytest.approx(30.0, abs=1.0)
@@ -164,14 +161,17 @@ def test_values_seen_are_bounded_and_cover_the_range():
 
 def test_an_hour_remembers_days_and_not_the_last_minutes():
     memory = hours.Hours()
-    for second in range(86_400, 86_400 + 3600):
-        hours.distance(memory, second * NS_PER_S, 1.0)
+    seconds = range(86_400, 86_400 + 3600)
+    hours.distances(memory, [second * NS_PER_S for second in seconds], np.ones(3600))
     assert len(memory.here) == 15
-    assert hours.distance(memory, 2 * 86_400 * NS_PER_S, 4.0) == pytest.approx(3.0)
-    assert math.isnan(hours.distance(memory, 50 * 3600 * NS_PER_S, 4.0))
+    later = [2 * 86_400 * NS_PER_S, 50 * 3600 * NS_PER_S]
+    assert hours.distances(memory, later, np.array([4.0, 4.0])) == [
+        pytest.approx(3.0),
+        pytest.approx(math.nan, nan_ok=True),
+    ]
     for day in range(3, 40):
         for minute in range(0, 60, 4):
-            hours.distance(memory, (day * 86_400 + minute * 60) * NS_PER_S, float(day))
+            hours.distances(memory, [(day * 86_400 + minute * 60) * NS_PER_S], np.array([float(day)]))
     assert len(memory.here) == hours.MOST
     assert min(memory.here) > 1.0
 
@@ -181,7 +181,7 @@ def test_what_is_usual_is_learned_when_its_half_hour_is_over():
     for day in range(5):
         for step in range(DAY):
             at_ns = (day * DAY + step) * STEP_S * NS_PER_S
-            apart = usual.departure(memory, at_ns, 10.0 if step < DAY // 2 else 30.0)
+            (apart,) = usual.departures(memory, [at_ns], [10.0 if step < DAY // 2 else 30.0]).apart
             assert math.isnan(apart) == (day == 0)
     assert memory.expected == 30.0
     assert all(len(visits) == 5 for visits in memory.visits[:-1])
@@ -190,17 +190,24 @@ def test_what_is_usual_is_learned_when_its_half_hour_is_over():
 def test_each_alarm_raises_the_threshold_and_calm_forgets_it():
     memory, scores = quiet.Quiet(), []
     for i in range(6000):
-        scores.append(quiet.judge(memory, 3.0 if i % 200 == 0 and i < 3000 else 0.0, 2.0, 100))
+        scores += quiet.judged(memory, [3.0 if i % 200 == 0 and i < 3000 else 0.0], 2.0, 100)
     raised = onsets(np.array(scores))
     assert raised[:2] == [0, 200]
     assert len(raised) < 15
-    assert quiet.judge(memory, 3.0, 2.0, 100) >= 1.0
+    assert quiet.judged(memory, [3.0], 2.0, 100)[0] >= 1.0
 
 
 def test_a_much_stronger_incident_breaks_the_hold():
     memory = quiet.Quiet()
     totals = [3.0] + 30 * [0.0] + [4.0] + 5 * [0.0] + [40.0]
-    assert onsets(np.array([quiet.judge(memory, total, 2.0, 100) for total in totals])) == [0, 37]
+    assert onsets(np.array(quiet.judged(memory, totals, 2.0, 100))) == [0, 37]
+
+
+def test_many_columns_raise_together_no_more_than_one_alone_would():
+    """White noise, four series side by side."""
+    noise = [readings(np.random.default_rng(seed).normal(0, 1, 4000)) for seed in range(4)]
+    alone, together = ([len(onsets(detector(columns=columns).score(one).score)) for one in noise] for columns in (1, 4))
+    assert sum(together) <= 0.6 * sum(alone)
 
 
 @pytest.mark.parametrize(("name", "value"), [("threshold", 0.0), ("hold", -1)])
