@@ -34,6 +34,7 @@ SECTIONS = frozenset(
         "limits",
         "drop",
         "train",
+        "alerts",
     }
 )
 

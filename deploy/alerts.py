@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from collector import schema
 from collector.errors import AndonError
+from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.frames import Action
 from collector.spool.spool import Spool, SpoolError
@@ -16,6 +19,7 @@ from detectors.alerts import Alert
 from detectors.scorecard import Card
 
 SCORECARD = ("rule", "raised", "acknowledged", "said true", "said false", "hidden", "median time to acknowledge")
+_DAY_NS = 86_400 * NS_PER_S
 
 
 class AlertError(AndonError):
@@ -47,6 +51,19 @@ def listed(spool: Spool, *, everything: bool) -> list[dict[str, str]]:
         for one in alerts_in(spool)
         if everything or one.wants_attention
     ]
+
+
+def held_back(alerts: Iterable[Alert], now_ns: int) -> list[Alert]:
+    """What the alarm budget kept from being told in the day before `now_ns`, ended or not."""
+    return [one for one in alerts if one.needed_score > 0 and now_ns - _DAY_NS < one.fired_at_ns <= now_ns]
+
+
+def budget_line(held: int, needed_score: float) -> str:
+    """`3 alarms held back by the budget today; one needs 1.4 times its threshold now`, `""` where there is room."""
+    if not held and needed_score <= 1.0:
+        return ""
+    now = f"one needs {needed_score:.1f} times its threshold now" if needed_score > 1.0 else "there is room again"
+    return f"{held} alarm{'' if held == 1 else 's'} held back by the budget today; {now}"
 
 
 def scorecard_row(card: Card) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def start_detection(jobs: Jobs, site: SiteFile, clock: Clock | None = None, coun
 
     def detect(stop: Event) -> None:
         with site.open_spool() as spool:
-            detection = Detection(spool, site.rules, site.detect, site.calendar)
+            detection = Detection(spool, site.rules, site.detect, site.calendar, alerts=site.alerts, flow=site.flow)
             work_until(stop, reporting(detection.step, site, spool, own, clock), "detection", own, _IDLE_S)
 
     if counters is not None:

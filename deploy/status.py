@@ -16,9 +16,10 @@ from collector.schema import AlertLevel
 from collector.sources.drop_folder import FILE
 from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
-from deploy.alerts import alerts_in
+from deploy.alerts import alerts_in, held_back
 from deploy.own_readings import OwnReadings
 from deploy.site import SiteFile
+from detectors.budgets.keeping import needed_score
 
 COMMANDS = {"collector": "andon collect", "detection": "andon detect", "chain": "andon chain run"}
 _ALIVE_S = 95.0  # three reports of 30 s, and a little
@@ -60,7 +61,11 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`wrong` holds a sentence for each thing that is, with the remedy; empty when Andon is well."""
+    """`wrong` holds a sentence for each thing that is, with the remedy; empty when Andon is well.
+
+    `held_back`: alarms that the alarm budget told nobody of within the last day; `needed_score`: what one needs now, in
+    times its threshold.
+    """
 
     site: str
     at_ns: int
@@ -78,6 +83,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     disk_free_bytes: int
     clock_offset_s: dict[str, float]
     open_alerts: dict[str, int]
+    held_back: int = 0
+    needed_score: float = 1.0
 
 
 def status_of(site: SiteFile, spool: Spool, now_ns: int) -> Status:
@@ -103,6 +110,8 @@ def status_of(site: SiteFile, spool: Spool, now_ns: int) -> Status:
         disk_free_bytes=taken.disk_free_bytes,
         clock_offset_s={name: ms / 1000 for name, ms in own.about("clock_offset_ms").items()},
         open_alerts=_open_alerts(spool),
+        held_back=len(held_back(alerts_in(spool), spool.log.clock_ns())),
+        needed_score=needed_score(spool),
     )
     found.wrong.extend([*_wrong_processes(found, own), *_wrong_flow(found, site), *_wrong_room(found, gaps, site)])
     found.wrong.extend(_not_taken(gaps))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from collector.config import Name, NotNegative, Section
+from collector.config import Name, NotNegative, Positive, Section
 from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.frames import Action, Control
@@ -37,6 +37,9 @@ class AlertRule(Section, frozen=True, kw_only=True):
     gathered in `options`.
     `for_s` is the on-delay, `keep_firing_for_s` the off-delay, `gap_s` how long without a score until its
     evidence is called stale: from then on it is not known whether it still stands, and it neither fires nor clears.
+    `repeat_after_s` is the hold: so long after it was raised the same alert is not raised again. `budgeted`: whether
+    the alarm budgets bound it, by default unless its method tells facts; then `budget_per_d` alarms of one subject a
+    day are free, and more need higher scores, and it is hidden while its line stands unless `in_stop`.
     """
 
     method: Name
@@ -49,6 +52,10 @@ class AlertRule(Section, frozen=True, kw_only=True):
     gap_s: NotNegative = 300.0
     suppressed_by: tuple[str, ...] = ()  # rules, or methods, whose open alert on the same line is the cause
     in_planned_stop: bool = False  # True: alerts also while no production is planned
+    in_stop: bool = False  # True: alerts also while its line, or its cell, stands
+    repeat_after_s: NotNegative = 60.0  # three of one alert in a minute are chattering (ISA-18.2)
+    budgeted: bool | None = None
+    budget_per_d: Positive = 4.0  # one subject that calls every six hours is among the ten worst of a site
     consequence: str = ""
     response: str = ""
     options: dict[str, Any] = {}
@@ -86,6 +93,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     shelved_by: str = ""
     shelved_until_ns: int = 0
     suppressed_by: str = ""
+    needed_score: float = 0.0  # what the alarm budget asked for when it held this one back, 0 when it did not
+    last_fired_ns: int = 0  # when somebody was told of the occurrence before this one
     value: float | None = None
     expected: float | None = None
     score: float | None = None
@@ -107,6 +116,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in OPEN
 
     @property
+    def is_told(self) -> bool:
+        """It stands, and somebody has been told."""
+        return self.state in (State.UNACKED, State.ACKED)
+
+    @property
     def wants_attention(self) -> bool:
         """Somebody still has to do or acknowledge something."""
         return self.state in (State.UNACKED, State.ACKED, State.RTN_UNACKED)
@@ -118,7 +132,8 @@ OPEN = frozenset({State.UNACKED, State.ACKED, State.SHELVED, State.SUPPRESSED})
 class Observation(NamedTuple):
     """What a method says of one subject at an instant. `hidden_by` is why nobody should be told now, `""` if nothing.
 
-    `score` NaN is "nothing known": it neither raises nor clears.
+    `score` NaN is "nothing known": it neither raises nor clears. `needed_score`: the score the alarm budget asks for,
+    where that is why.
     """
 
     at_ns: int
@@ -127,6 +142,7 @@ class Observation(NamedTuple):
     expected: float | None = None
     hidden_by: str = ""
     cause_key: str = ""
+    needed_score: float = 0.0
 
 
 def advance(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
@@ -177,6 +193,7 @@ def turned_back(alert: Alert, at_ns: int) -> Alert:
         active_at_ns=min(alert.active_at_ns, at_ns) if alert.state is State.PENDING else alert.active_at_ns,
         clear_since_ns=min(alert.clear_since_ns, at_ns),
         unhidden_since_ns=min(alert.unhidden_since_ns, at_ns),
+        last_fired_ns=alert.last_fired_ns if alert.last_fired_ns <= at_ns else 0,
         resolved_at_ns=min(alert.resolved_at_ns, at_ns),
     )
 
@@ -189,6 +206,7 @@ def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
         shard=alert.shard,
         series=alert.series,
         severity=rule.severity,
+        last_fired_ns=alert.last_fired_ns if alert.suppressed_by else alert.fired_at_ns or alert.last_fired_ns,
         active_at_ns=seen.at_ns,
         changed_at_ns=seen.at_ns,
         value=seen.value,
@@ -202,7 +220,10 @@ def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
 
 
 def _fire_when_due(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
+    """Raises it after the on-delay, and not before the hold of the occurrence before is over."""
     if seen.at_ns - alert.active_at_ns < rule.for_s * NS_PER_S:
+        return alert
+    if alert.last_fired_ns and 0 <= seen.at_ns - alert.last_fired_ns < rule.repeat_after_s * NS_PER_S:
         return alert
     return _hide(replace(alert, state=State.UNACKED, fired_at_ns=seen.at_ns, changed_at_ns=seen.at_ns), seen)
 
@@ -226,6 +247,7 @@ def _hide(alert: Alert, seen: Observation) -> Alert:
         state=State.SUPPRESSED,
         suppressed_by=seen.hidden_by,
         cause_key=seen.cause_key,
+        needed_score=seen.needed_score,
         changed_at_ns=seen.at_ns,
     )
 
@@ -247,6 +269,7 @@ def _unhide(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
         state=_shown(alert),
         suppressed_by="",
         cause_key="",
+        needed_score=0.0,
         unhidden_since_ns=0,
         fired_at_ns=fired_at_ns,
         changed_at_ns=seen.at_ns,

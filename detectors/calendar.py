@@ -124,6 +124,10 @@ class Calendar:
         """The day of an instant where the site is."""
         return dt.datetime.fromtimestamp(at_ns // NS_PER_S, self._zone).date()
 
+    def local_hour(self, at_ns: int) -> int:
+        """The hour of the day of an instant, 0 to 23, where the site is."""
+        return dt.datetime.fromtimestamp(at_ns // NS_PER_S, self._zone).hour
+
     def _stretches_of_day(self, line: str, day: dt.date) -> tuple[tuple[int, int], ...] | None:
         """Planned stretches that touch a local day, None when the line has no shifts at all."""
         own = [shift for shift in self._shifts if shift.line in ("*", line)]

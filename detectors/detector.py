@@ -1,14 +1,15 @@
 """The contract of every detection method, its Scores, and the adapter that makes a method from a per-series statistic.
 
 A method is one file in `detectors/methods/`, found by its name. It offers `Options` (a frozen msgspec struct, what a
-[[rule]] of site.toml may add) and `build(options, context) -> Detector`. Scoring is pure: time comes from readings and
-ticks, never from a clock.
+[[rule]] of site.toml may add) and `build(options, context) -> Detector`; one whose alarms are facts (a stop, silence, a
+given limit) says so with `is_fact(options) -> bool`, all others are bound by the alarm budgets. Scoring is pure: time
+comes from readings and ticks, never from a clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from collector.readings import Batch, Kind, Quality, Series
 from collector.spool.ledger import Gap
 from detectors.calendar import Calendar
+from detectors.flow import Flow
 from detectors.missed import concerns
 
 Evidence = dict[str, float | str | bool]
@@ -78,6 +80,7 @@ class Context:
     calendar: Calendar
     line: str  # the shard, `site/line`
     models: Callable[[str], bytes] = lambda model_id: b""
+    flow: Flow = field(default_factory=Flow)
 
 
 class Detector(Protocol):
@@ -127,6 +130,15 @@ class Listener(Protocol):
     """A Detector that needs other series of its line, too, whatever its rule's `metric` says."""
 
     def listens(self, series: Series) -> bool: ...
+
+
+@runtime_checkable
+class Hearer(Protocol):
+    """A Detector that needs readings of the lines that `Flow.heard_by` names."""
+
+    def hear(self, batch: Batch) -> None:
+        """Takes in readings of one other line, in the order in which the log has them; they are never scored."""
+        ...
 
 
 class Memory(Protocol):
@@ -198,6 +210,10 @@ class PerSeries(Generic[M]):
             for series_id, memory in self._memories.items()
         )
         return as_scores([(series_id, at_ns, point) for series_id, point in said if point is not None])
+
+    def memories(self) -> Mapping[int, M]:
+        """What is kept, by series id."""
+        return self._memories
 
     def miss(self, gap: Gap) -> None:
         for series_id, memory in self._memories.items():

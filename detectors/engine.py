@@ -7,11 +7,11 @@ together. The three seams (`ShardLog`, `StateStore`, `RecordSink`) are one spool
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from collector.readings import Batch
-from collector.spool.frames import Frame, Record
+from collector.spool.frames import Frame, FrameKind, Record
 from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from collector.spool.state import ShardState
@@ -82,8 +82,10 @@ def dealt_with(spool: Spool) -> int:
 class SpoolShards:
     """Log, state store and record sink of all lines in one spool: what is emitted waits for its `commit`."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, hears: Callable[[str], Sequence[str]] = lambda shard: ()) -> None:
+        """`hears`: the other lines whose batches a line needs."""
         self._spool = spool
+        self._hears = hears
         self._waiting: list[tuple[str, ShardOutput]] = []
 
     def read(self, shard: str, after: int) -> list[Frame]:
@@ -91,13 +93,24 @@ class SpoolShards:
         frames: list[Frame] = []
         readings = 0
         while len(frames) < FRAMES_PER_COMMIT and readings < READINGS_PER_COMMIT:
-            more = self._spool.log.read(after, _FRAMES_AT_ONCE, shard=shard, kinds=INPUTS)
+            more = self._next(shard, after)
             frames += more
             readings += sum(len(frame.body) for frame in more if isinstance(frame.body, Batch))
             if len(more) < _FRAMES_AT_ONCE:
                 break
             after = more[-1].offset
         return frames
+
+    def _next(self, shard: str, after: int) -> list[Frame]:
+        """The next frames of a line and of those it hears, in order; fewer than asked for when there are no more."""
+        log, others = self._spool.log, self._hears(shard)
+        if not others:
+            return log.read(after, _FRAMES_AT_ONCE, shard=shard, kinds=INPUTS)
+        with self._spool.snapshot():
+            frames = log.read(after, _FRAMES_AT_ONCE, shard=shard, kinds=INPUTS)
+            for other in others:
+                frames += log.read(after, _FRAMES_AT_ONCE, shard=other, kinds=(FrameKind.BATCH,))
+        return sorted(frames, key=lambda frame: frame.offset)[:_FRAMES_AT_ONCE]
 
     def load(self, shard: str) -> ShardState:
         return self._spool.states.load(shard)

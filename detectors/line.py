@@ -19,13 +19,14 @@ import numpy as np
 
 from collector.readings import NS_PER_S, Batch, Quality
 from collector.schema import SELF_LINE
-from collector.spool.frames import Control, Frame, FrameKind, NewModel
+from collector.spool.frames import Control, Frame, FrameKind, NeededScore, NewModel
 from collector.spool.ledger import Gap
 from detectors.alerts import AlertRule
+from detectors.budgets.telling import NOT_HIDDEN, Hidden, Look
 from detectors.detector import Context
 from detectors.engine import ShardOutput
-from detectors.settings import BoundRule, DetectSettings
-from detectors.watch import Hidden, Watch
+from detectors.settings import AlertSettings, BoundRule, DetectSettings
+from detectors.watch import Watch
 from detectors.watched import Watched, let_go
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,20 @@ _WALKED_NS = 26 * 3600 * NS_PER_S
 _CLOSELY_NS = 2 * 3600 * NS_PER_S
 _COARSELY_NS = 3600 * NS_PER_S
 _COARSE_LOOKS = 31 * 24
+_OUTPUT = "output_drop"  # whose stop explains what its line does then
 _SET_BACK_NS = 300 * NS_PER_S  # a tick so far before the last one: the site's clock was ahead and was set right
 
 
 class LineState(msgspec.Struct):
-    """What a restart needs: the instants of the last tick passed and told, and every rule's memory."""
+    """What a restart needs: the instants of the last tick passed and told, every rule's memory, and what the plant's
+    alarm budget asks for now and from instants not yet reached.
+    """
 
     at_ns: int = -1
     watched: dict[str, Watched] = {}
     told_ns: int = 0
+    needed_score: float = 1.0
+    asked: list[NeededScore] = []
 
 
 class LineLogic:
@@ -53,8 +59,15 @@ class LineLogic:
 
     version = STATE_VERSION
 
-    def __init__(self, rules: Iterable[BoundRule], settings: DetectSettings, context: Context) -> None:
+    def __init__(
+        self,
+        rules: Iterable[BoundRule],
+        settings: DetectSettings,
+        context: Context,
+        alerts: AlertSettings = AlertSettings(),  # noqa: B008 - frozen
+    ) -> None:
         self._line = context.line.partition("/")[2] or context.line
+        self._heard = frozenset(context.flow.heard_by(context.line))
         self._calendar = context.calendar
         self._tick_ns = int(settings.tick_s * NS_PER_S)
         self._levels_ns = int(settings.levels_s * NS_PER_S)
@@ -62,11 +75,17 @@ class LineLogic:
         self._watches = [Watch(bound, context) for bound in own]
         self._tick = -1
         self._told_ns = 0  # the last tick frame
+        self._together_s = alerts.together_s
+        self._needed_score = 1.0
+        self._asked: list[NeededScore] = []
         self._said: list[ShardOutput] = []
 
     def apply(self, frames: Sequence[Frame]) -> list[ShardOutput]:
         for frame in frames:
-            if isinstance(frame.body, Batch):
+            if isinstance(frame.body, Batch) and frame.shard in self._heard:
+                for watch in self._watches:  # of another line, which moves no time here
+                    watch.hear(frame.body)
+            elif isinstance(frame.body, Batch):
                 self._take_batch(frame.body)
             elif isinstance(frame.body, Control):
                 for watch in self._watches:
@@ -74,6 +93,8 @@ class LineLogic:
             elif isinstance(frame.body, NewModel):
                 for watch in self._watches:
                     watch.swap(frame.body)
+            elif isinstance(frame.body, NeededScore):
+                self._asked.append(frame.body)
             elif isinstance(frame.body, Gap):
                 for watch in self._watches:
                     watch.miss(frame.body)
@@ -84,7 +105,8 @@ class LineLogic:
 
     def snapshot(self) -> bytes:
         watched = {watch.name: watch.snapshot() for watch in self._watches}
-        return msgspec.msgpack.encode(LineState(self._tick * self._tick_ns, watched, self._told_ns))
+        state = LineState(self._tick * self._tick_ns, watched, self._told_ns, self._needed_score, self._asked)
+        return msgspec.msgpack.encode(state)
 
     def restore(self, state: bytes, version: int) -> None:
         """Takes up a snapshot, and closes the alerts of rules that are gone. One of another version is dropped."""
@@ -95,6 +117,7 @@ class LineLogic:
         kept = msgspec.msgpack.decode(state, type=LineState)
         self._tick = kept.at_ns // self._tick_ns  # whatever tick_s was then
         self._told_ns = kept.told_ns
+        self._needed_score, self._asked = kept.needed_score, kept.asked
         at_ns = max(kept.at_ns, 0)
         watches = {watch.name: watch for watch in self._watches}
         for name, watched in kept.watched.items():
@@ -141,17 +164,28 @@ class LineLogic:
     def _look(self, at_ns: int) -> None:
         """One look at every alert of the line, causes before their consequences."""
         planned_stop = self._calendar.planned_stop(self._line, at_ns) or ""
+        self._take_up_needed(at_ns)
+        told = (alert for watch in self._watches for alert in watch.told())
+        look = Look(at_ns, needed_score=self._needed_score, together_s=self._together_s, told=told)
         for watch in self._watches:
-            self._said += watch.look(at_ns, self._hidden(watch.rule, planned_stop))
+            self._said += watch.look(self._hidden(watch.rule, planned_stop), look)
+            if watch.rule.method == _OUTPUT:
+                stops, all_stopped = watch.stops()
+                look.stop(stops, all_stopped=all_stopped)
         if at_ns % self._levels_ns == 0:
             self._said += [said for watch in self._watches for said in watch.levels(at_ns)]
+
+    def _take_up_needed(self, at_ns: int) -> None:
+        """What the plant's budget asked for up to this instant, wherever in the log that was said."""
+        while self._asked and self._asked[0].at_ns <= at_ns:
+            self._needed_score = self._asked.pop(0).score
 
     def _hidden(self, rule: AlertRule, planned_stop: str) -> Hidden:
         if planned_stop and not rule.in_planned_stop:
             return Hidden(f"planned stop: {planned_stop}")
         causes = (watch.open_alert() for watch in self._watches if watch.name in rule.suppressed_by)
         cause = next((alert for alert in causes if alert is not None), None)
-        return Hidden(f"its cause is open: {cause.key}", cause.key) if cause else Hidden()
+        return Hidden(f"its cause is open: {cause.key}", cause.key) if cause else NOT_HIDDEN
 
 
 def _ticks_between(first: int, last: int, tick_ns: int) -> Iterable[int]:

@@ -1,7 +1,8 @@
 """One counter's output: the band it usually keeps, whether it stands, runs slowly, or has long run a little slowly.
 
 Used by `detectors.methods.output_drop`, which says what is judged and where it fails. Each product and shift has a band
-of its own, remembered when the line comes back to it. Pure: time is an argument.
+of its own, remembered when the line comes back to it; hours of the day that have a pace of their own (`detectors.pace`)
+raise or lower it. Pure: time is an argument.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from detectors.calendar import Calendar
 from detectors.counts import units_since
 from detectors.detector import NAN, Evidence, Point
 from detectors.missed import Missed
+from detectors.pace import Pace
 from detectors.quantile import median, quantile
 from detectors.slow_drop import Chart, SlowDrop
 from detectors.surroundings import Surroundings
@@ -29,6 +31,9 @@ _SIGMAS = 4.0  # of the band's half width, from MAD
 _PLAUSIBLE = 3.0  # a jump above this many times the band's top is not production
 _BANDS = 24  # products and shifts remembered; the one left longest ago goes first
 _SLOTS_A_BAND = 4  # between two looks at a band that is well known
+_HOUR_NS = 3600 * NS_PER_S
+_LEVEL_H, _LEVEL_TO_LEARN_H = 32.0, 8.0  # of running: memory of the mean rate, and until it is known
+_PACE_RATIO = 0.5  # of an hour's slots that must have run for the hour to have a pace
 _WINDOWS_TO_CHART = 60  # five windows' worth: a middle learned from less is too unsure for a slow drop
 
 
@@ -38,6 +43,10 @@ class Usual(NamedTuple):
     low: float = NAN
     mid: float = NAN
     high: float = NAN
+
+    def at(self, pace: float) -> Usual:
+        """What is usual at another pace."""
+        return self if pace == 1.0 else Usual(self.low * pace, self.mid * pace, self.high * pace)
 
 
 class Judging(NamedTuple):
@@ -63,7 +72,9 @@ class Output(msgspec.Struct):
     slots: list[float] = msgspec.field(default_factory=lambda: [0.0] * _SLOTS)  # units; the newest is last
     intervals_s: list[float] = []
     stop_s: float = NAN  # planned time without a count that is a stop
-    windows: list[float] = []  # their rates
+    windows: list[float] = []  # their rates, at the usual pace
+    pace: Pace = msgspec.field(default_factory=Pace)
+    levels: dict[str, tuple[float, int]] = {}  # by product and shift: the mean rate of days, and of how many windows
     usual: Usual = Usual()
     key: str = ""  # product and shift the band is of
     bands: dict[str, Usual] = {}  # of the others
@@ -98,7 +109,7 @@ class OutputRate:
         if is_hole and self._judge(series, memory, memory.last_ns).score >= 1.0:
             memory.unsure_ns = at_ns
         is_known = not memory.missed.within_ns(memory.count_ns, at_ns)
-        units = _units(memory, at_ns, value)
+        units = _units(memory, self._usual(memory, at_ns, 0.0), at_ns, value)
         memory.from_ns = self._window_from_ns(series, memory, at_ns, is_hole=is_hole)
         if units > 0:
             memory.count_ns = at_ns
@@ -110,7 +121,7 @@ class OutputRate:
         if units > 0 and is_known and memory.from_ns == usual_from_ns:
             _learn_interval(memory, interval_s, self._options.stop_intervals)
         if memory.slot > last_slot and not self.around.changeover:
-            self._learn_rate(memory)
+            self._learn_rate(memory, at_ns)
         return point
 
     def passed(self, series: Series, memory: Output, at_ns: int) -> Point | None:
@@ -127,10 +138,11 @@ class OutputRate:
         stopped = idle_s >= memory.stop_s
         rate, over_s = (0.0, idle_s) if stopped else self._rate(series, memory, until_ns)
         evidence: Evidence = {"rate_per_h": rate * 3600} if over_s > 0 else {}
-        if not math.isnan(memory.usual.mid):
+        usual = self._usual(memory, until_ns, over_s)
+        if not math.isnan(usual.mid):
             planned = self._calendar.planned_stop(series.equipment.line, until_ns) is None
-            evidence["expected_per_h"] = memory.usual.mid * 3600
-            evidence["units_lost"] = max(memory.usual.mid - rate, 0.0) * over_s if planned and over_s > 0 else 0.0
+            evidence["expected_per_h"] = usual.mid * 3600
+            evidence["units_lost"] = max(usual.mid - rate, 0.0) * over_s if planned and over_s > 0 else 0.0
             if planned and not stopped and memory.chart.sum >= 1.0:
                 evidence["units_lost"] = max(memory.chart.lost, float(evidence["units_lost"]))
                 evidence["slow_since_s"] = memory.chart.began_ns / NS_PER_S
@@ -146,18 +158,30 @@ class OutputRate:
         rate, over_s = self._rate(series, memory, at_ns)
         if self.around.changeover:
             return Point(0.0)
-        idle_s, drop = self._idle_s(series, memory, at_ns), NAN
+        idle_s, drop, usual = self._idle_s(series, memory, at_ns), NAN, self._usual(memory, at_ns, over_s)
         stop = idle_s / memory.stop_s
-        if memory.usual.mid > 0 and over_s >= self._options.window_s / 2:
-            half_width = (memory.usual.high - memory.usual.mid) * math.sqrt(max(self._options.window_s / over_s, 1.0))
-            drop = max((memory.usual.mid - rate) / max(half_width, memory.usual.mid * memory.stop_s / over_s), 0.0)
+        if usual.mid > 0 and over_s >= self._options.window_s / 2:
+            half_width = (usual.high - usual.mid) * math.sqrt(max(self._options.window_s / over_s, 1.0))
+            drop = max((usual.mid - rate) / max(half_width, usual.mid * memory.stop_s / over_s), 0.0)
         if stop >= 1.0:
             rate = 0.0
         elif self._is_unsure(series, memory, at_ns, idle_s, drop):
             return Point()
         slow = memory.chart.sum if not math.isnan(drop) else NAN
         score = max((score for score in (stop, drop, slow) if not math.isnan(score)), default=NAN)
-        return Point(score, rate * 3600, memory.usual.low * 3600, memory.usual.mid * 3600, memory.usual.high * 3600)
+        return Point(score, rate * 3600, usual.low * 3600, usual.mid * 3600, usual.high * 3600)
+
+    def _usual(self, memory: Output, at_ns: int, over_s: float) -> Usual:
+        """What is usual over the seconds that end at an instant, which may reach into the hour before."""
+        if not memory.pace.ratios:
+            return memory.usual
+        hour_ns = at_ns // _HOUR_NS * _HOUR_NS
+        pace = memory.pace.ratio(self._calendar.local_hour(hour_ns))
+        before_s = over_s - (at_ns - hour_ns) / NS_PER_S
+        if before_s > 0:
+            before = memory.pace.ratio(self._calendar.local_hour(hour_ns - 1))
+            pace += min(before_s / over_s, 1.0) * (before - pace)
+        return memory.usual.at(pace)
 
     def _idle_s(self, series: Series, memory: Output, at_ns: int) -> float:
         """Seconds known to be without a count: since the line had to run again, in a planned stop all of them."""
@@ -226,7 +250,7 @@ class OutputRate:
             return
         if len(memory.windows) >= _WINDOWS_TO_CHART and usual.mid > 0:
             over_s = (at_ns - memory.last_ns) / NS_PER_S
-            self._slow.add(chart, at_ns, units, usual.mid * over_s, over_s)
+            self._slow.add(chart, at_ns, units, self._usual(memory, at_ns, over_s).mid * over_s, over_s)
 
     def _key(self, series: Series, at_ns: int) -> str:
         """What the band hangs on: the product and the shift."""
@@ -246,12 +270,15 @@ class OutputRate:
         if not is_same_product:
             memory.from_ns, memory.intervals_s = at_ns, []
 
-    def _learn_rate(self, memory: Output) -> None:
-        """Keeps the rate of the slots just completed, if the line ran through all of them."""
+    def _learn_rate(self, memory: Output, at_ns: int) -> None:
+        """Keeps the rate of the slots just completed, if the line ran through all of them; and the hour's pace."""
         if memory.from_ns > (memory.slot - _SLOTS + 1) * self._slot_ns:
             return
         over_s = (_SLOTS - 1) * self._slot_ns / NS_PER_S
-        memory.windows = [*memory.windows[1 - _WINDOWS :], sum(memory.slots[:-1]) / over_s]
+        rate, ends_ns = sum(memory.slots[:-1]) / over_s, memory.slot * self._slot_ns
+        pace = self._usual(memory, ends_ns, over_s).mid / memory.usual.mid if memory.pace.ratios else 1.0
+        memory.windows = [*memory.windows[1 - _WINDOWS :], rate / pace if pace > 0 else rate]
+        self._learn_pace(memory, rate, ends_ns, over_s)
         known = len(memory.windows)
         is_due = known < _WINDOWS_TO_CHART or memory.slot % _SLOTS_A_BAND == 0
         if is_due and known >= _WINDOWS_TO_LEARN and not math.isnan(memory.stop_s):
@@ -260,6 +287,20 @@ class OutputRate:
             pause = middle * memory.stop_s / over_s  # what one pause costs that is not yet a stop
             half = max(_SIGMAS * spread, self._options.tolerance_ratio * middle, pause)
             memory.usual = Usual(max(middle - half, 0.0), middle, middle + half)
+
+    def _learn_pace(self, memory: Output, rate: float, ends_ns: int, over_s: float) -> None:
+        """How the hour of the day compares with the mean of days, by the windows that lie within it."""
+        hour_windows = _HOUR_NS / self._slot_ns
+        level, count = memory.levels.pop(memory.key, (rate, 0))
+        if count >= _LEVEL_TO_LEARN_H * hour_windows and level > 0:
+            hour = (ends_ns - 1) // _HOUR_NS
+            if ends_ns - over_s * NS_PER_S >= hour * _HOUR_NS:
+                least = int(_PACE_RATIO * max(hour_windows - _SLOTS, 1.0))
+                memory.pace.learn(hour, self._calendar.local_hour(hour * _HOUR_NS), rate / level, max(least, 1))
+        gain = 1.0 / min(count + 1, _LEVEL_H * hour_windows)
+        memory.levels[memory.key] = (level + gain * (rate - level), count + 1)
+        if len(memory.levels) > _BANDS:
+            del memory.levels[next(iter(memory.levels))]
 
 
 def _learn_interval(memory: Output, interval_s: float, stop_intervals: float) -> None:
@@ -270,8 +311,8 @@ def _learn_interval(memory: Output, interval_s: float, stop_intervals: float) ->
         memory.stop_s = max(stop_intervals * usual_s, 2 * rare_s)
 
 
-def _units(memory: Output, at_ns: int, value: float) -> float:
+def _units(memory: Output, usual_now: Usual, at_ns: int, value: float) -> float:
     """Units since the last reading; NaN, and so no limit, while the band is unknown."""
     elapsed_s = (at_ns - memory.last_ns) / NS_PER_S
-    usual, possible = memory.usual.mid * elapsed_s, memory.usual.high * elapsed_s * _PLAUSIBLE + 1
+    usual, possible = usual_now.mid * elapsed_s, usual_now.high * elapsed_s * _PLAUSIBLE + 1
     return units_since(memory.value, value, usual, possible)

@@ -28,6 +28,17 @@ class DetectSettings(Section, frozen=True, kw_only=True):
     levels_s: Positive = 30.0
 
 
+class AlertSettings(Section, frozen=True, kw_only=True):
+    """`budget_per_d`: how many alarms a day the operators of the site want; `inf`: no budget. `together_s`: alarms of a
+    line that begin so close to each other are told as one, 0: never.
+
+    The default is two thirds of what EEMUA 191 calls acceptable for one operator (150 a day).
+    """
+
+    budget_per_d: Positive = 100.0
+    together_s: NotNegative = 600.0
+
+
 class TrainSettings(Section, frozen=True, kw_only=True):
     """How often models are trained, 0: only by `andon train`; and on how much of what the spool keeps."""
 
@@ -39,12 +50,13 @@ class TrainSettings(Section, frozen=True, kw_only=True):
 class BoundRule:
     """A rule whose method is found and whose options are valid; `start` makes the method for one line.
 
-    `rule.suppressed_by` holds the names of rules.
+    `rule.suppressed_by` holds the names of rules. `is_fact`: it tells what is so, not what is unlikely.
     """
 
     name: str
     rule: AlertRule
     start: Callable[[Context], Detector]
+    is_fact: bool = False
 
 
 def detect_settings(document: Document) -> DetectSettings:
@@ -62,9 +74,10 @@ def bound_rules(document: Document) -> tuple[BoundRule, ...]:
     names = _names(document, rules)
     bound = {}
     for i, (name, rule) in enumerate(zip(names, rules, strict=True)):
-        start = _starter(document, i, rule)
+        start, is_fact = _starter(document, i, rule)
         causes = _causes(document, i, names, rules)
-        bound[name] = BoundRule(name, msgspec.structs.replace(rule, suppressed_by=causes, options={}), start)
+        bare = msgspec.structs.replace(rule, suppressed_by=causes, options={})
+        bound[name] = BoundRule(name, bare, start, is_fact)
     try:
         order = tuple(TopologicalSorter({one.name: one.rule.suppressed_by for one in bound.values()}).static_order())
     except CycleError as error:
@@ -86,7 +99,7 @@ def own_rules() -> tuple[BoundRule, ...]:
         consequence="nothing arrives from the plant: what the other alerts say may be old",
         response="see the collector's log for the broker's reason; look at broker and network",
     )
-    return (BoundRule(rule.name, rule, lambda context: limits.build(limits.Options(low=1.0), context)),)
+    return (BoundRule(rule.name, rule, lambda context: limits.build(limits.Options(low=1.0), context), is_fact=True),)
 
 
 def _names(document: Document, rules: Sequence[AlertRule]) -> list[str]:
@@ -120,7 +133,8 @@ def _causes(document: Document, i: int, names: Sequence[str], rules: Sequence[Al
     return tuple(dict.fromkeys(causes))
 
 
-def _starter(document: Document, i: int, rule: AlertRule) -> Callable[[Context], Detector]:
+def _starter(document: Document, i: int, rule: AlertRule) -> tuple[Callable[[Context], Detector], bool]:
+    """How to make the method, and whether what it tells with these options is a fact."""
     module = find(methods, rule.method, document, f"rule[{i}].method")
     options = document.convert(rule.options, module.Options, f"rule[{i}]")
 
@@ -128,4 +142,4 @@ def _starter(document: Document, i: int, rule: AlertRule) -> Callable[[Context],
         detector: Detector = module.build(options, context)
         return detector
 
-    return start
+    return start, hasattr(module, "is_fact") and bool(module.is_fact(options))

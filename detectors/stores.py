@@ -2,7 +2,7 @@
 
 Input: the line `inventory` (collector/inventory): `on_hand` of an item, and `next_due/SUPPLIER` and
 `next_quantity/SUPPLIER` of its soonest receipts. Output: Scores for `detectors.methods.shortage`; the score is the
-chance of being empty within one and a half response times over the chance at which to warn. Value and band are the
+chance of being empty within two response times over the chance at which to warn. Value and band are the
 time to empty in s, early, median and late, were nothing to come. Pure.
 
 Use is what leaves in each hour of planned production; hours in which the stock was empty, or of which readings are
@@ -22,48 +22,20 @@ from numpy.typing import NDArray
 from collector.readings import NS_PER_S, Batch, Series
 from collector.schema import INVENTORY_LINE
 from collector.spool.ledger import Gap
+from detectors.booked import Item, Memory, Promise
 from detectors.cover import Due, short_chances, supply_d
-from detectors.demand import Demand
-from detectors.detector import NAN, Context, Evidence, Point, Scores, as_scores
-from detectors.supply import Lateness
+from detectors.detector import Context, Evidence, Point, Scores, as_scores
+from detectors.made import counts, line_of
 from detectors.surroundings import usable
 
 HIGHEST_SCORE = 100.0
 _HOUR_NS = 3600 * NS_PER_S
 _LOOKS = 8  # instants ahead
-_AHEAD_RATIO = 1.5  # of the response time: what is empty just after it is too late to be answered, too
+_AHEAD_RATIO = 2.0  # of the response time: what is empty just after it is too late to be answered, too
 _LONGEST_SILENCE_H = 31 * 24
+_APART_D = 2.0  # days of use that bookings and output may be apart
 _ARRIVED_RATIO = 0.5  # of a receipt's quantity by which the stock must rise with it
 _EPOCH = dt.date(1970, 1, 1).toordinal()
-
-
-class Promise(msgspec.Struct):
-    """A supplier's soonest open receipt, in s since 1970; `due_s` 0 is none. `again`: its date was put off."""
-
-    due_s: float = 0.0
-    quantity: float = 0.0
-    again: bool = False
-    last_ns: int = 0
-
-
-class Item(msgspec.Struct):
-    """What is kept of one stock."""
-
-    last_ns: int = 0
-    stock: float = NAN
-    rise: float = 0.0  # the last one, and when
-    rise_ns: int = 0
-    hour: int = 0  # since 1970, not yet learned from
-    used: float = 0.0  # in that hour
-    missing_ns: int = 0  # readings may be missing up to here
-    demand: Demand = msgspec.field(default_factory=Demand)
-    point: Point = Point()  # the verdict at the last reading
-
-
-class Memory(msgspec.Struct):
-    items: dict[int, Item] = {}
-    promises: dict[str, dict[str, Promise]] = {}  # by item path and supplier
-    lateness: Lateness = msgspec.field(default_factory=Lateness)
 
 
 def is_booked(series: Series) -> bool:
@@ -73,11 +45,15 @@ def is_booked(series: Series) -> bool:
 class Stores:
     """A Detector of all items of a site."""
 
-    def __init__(self, response_s: float, chance_ratio: float, used_by: str, context: Context) -> None:
+    def __init__(
+        self, response_s: float, chance_ratio: float, used_by: str, context: Context, output_metric: str = "good"
+    ) -> None:
         self._response_s = response_s
         self._chance_ratio = chance_ratio
         self._line = used_by or INVENTORY_LINE
         self._context = context
+        self._output_metric = output_metric
+        self._takers: dict[int, dict[str, float]] = {}
         self._ahead_h = np.linspace(0, _AHEAD_RATIO * response_s / 3600, _LOOKS + 1)[1:]
         self._memory = Memory()
         self._spans: dict[int, NDArray[np.float64]] = {}  # by hour; follows from the calendar alone
@@ -95,13 +71,27 @@ class Stores:
                 continue
             if series.metric == "on_hand":
                 item = self._memory.items.setdefault(series_id, Item())
+                if not item.last_ns:
+                    item.explained = self._explained(series_id)
                 if at_ns > item.last_ns:
                     self._book(item, at_ns, max(value, 0.0))
                     item.point = self._judge(series, item, at_ns)
                     rows.append((series_id, at_ns, item.point))
             elif self.listens(series):
-                self._hear(series, at_ns, value)
+                self._told(series, at_ns, value)
         return as_scores(rows)
+
+    def hear(self, batch: Batch) -> None:
+        """Counters of the lines that use the items: what they made has been taken, booked or not."""
+        batch = usable(batch)
+        columns = (batch.series.tolist(), batch.at_ns.tolist(), batch.value.tolist())
+        for series_id, at_ns, value in zip(*columns, strict=True):
+            series = self._context.series[series_id]
+            if counts(series, self._output_metric):
+                self._memory.made.count(series_id, series, at_ns, value, is_scrap=False)
+                for item_id, item in self._memory.items.items():
+                    if line_of(series) in self._takers_of(item_id):
+                        self._explain(item_id, item, at_ns)
 
     def tick(self, at_ns: int) -> Scores:
         return as_scores([(one, at_ns, self._pass(one, item, at_ns)) for one, item in self._memory.items.items()])
@@ -116,8 +106,9 @@ class Stores:
 
     def explain(self, series: int, at_ns: int) -> Evidence:
         of, item = self._context.series[series], self._memory.items[series]
-        days, day_s = supply_d(item.stock, item.demand), self._day_s(at_ns)
+        days, day_s = supply_d(item.left, item.demand), self._day_s(at_ns)
         said: Evidence = {"stock": item.stock, "stock_unit": of.unit, "response_s": self._response_s}
+        said |= {"used_not_booked": item.reconciled.unbooked} if item.reconciled.unbooked > 0 else {}
         if item.demand.is_known:
             chance = self._chances(of, item, at_ns)
             said |= {
@@ -139,6 +130,28 @@ class Stores:
             said["starves"] = self._line
         return said
 
+    def quantity_due(self, due: Series, supplier: str) -> float:
+        """The quantity of a supplier's soonest receipt for the item that a series is about."""
+        return self._memory.promises.get(due.equipment.path, {}).get(supplier, Promise()).quantity
+
+    def later_still_ratio(self, due: Series, supplier: str, late_h: float) -> float:
+        """The share of this supplier's receipts that come later than so long after their promise."""
+        return self._memory.lateness.late_ratio(self._kept(due, supplier), late_h)
+
+    def late_quantile_h(self, due: Series, supplier: str, later_ratio: float) -> float:
+        """Hours past the promise that this share of the supplier's receipts exceeds."""
+        return self._memory.lateness.late_quantile_h(self._kept(due, supplier), later_ratio)
+
+    def outlook(self, due: Series, at_ns: int) -> Evidence:
+        """What there is of the item that a series is about, and when it runs out were nothing to come."""
+        places = ((one, item) for one, item in self._memory.items.items() if item.last_ns)
+        own = next((one for one, _ in places if self._context.series[one].equipment == due.equipment), None)
+        if own is None:
+            return {}
+        said = self.explain(own, at_ns)
+        wanted = ("use_per_h", "empty_at_s", "time_to_empty_s", "days_of_supply_d", "starves")
+        return {"on_hand": said["stock"]} | {name: said[name] for name in wanted if name in said}
+
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(self._memory)
 
@@ -148,22 +161,49 @@ class Stores:
 
     def _book(self, item: Item, at_ns: int, stock: float) -> None:
         """Learns from the hours that are over, then takes in the reading."""
-        hour, is_first = at_ns // _HOUR_NS, math.isnan(item.stock)
+        is_first = math.isnan(item.stock)
         if is_first:
-            item.demand.hours_per_d = self._hours_per_d(hour)
-            item.hour = hour
+            item.demand.hours_per_d = self._hours_per_d(at_ns // _HOUR_NS)
+            item.hour = at_ns // _HOUR_NS
+        self._learn_to(item, at_ns)
+        change = 0.0 if is_first or at_ns <= item.missing_ns or item.last_ns < item.missing_ns else stock - item.stock
+        item.used += item.reconciled.book(max(-change, 0.0), _APART_D * item.demand.per_d or math.inf)
+        if change > 0:
+            item.rise, item.rise_ns = change, at_ns
+        item.stock, item.last_ns = stock, at_ns
+
+    def _explain(self, item_id: int, item: Item, at_ns: int) -> None:
+        """Takes in what output says was used since it last said so."""
+        explained = self._explained(item_id)
+        taken, item.explained = explained - item.explained, explained
+        if not math.isnan(item.stock):
+            self._learn_to(item, at_ns)
+            item.used += item.reconciled.explain(taken, _APART_D * item.demand.per_d or math.inf)
+
+    def _explained(self, item_id: int) -> float:
+        """What output has taken of an item since its counters were first heard."""
+        made = self._memory.made.units
+        return sum((made.get(line, 0.0) * per for line, per in self._takers_of(item_id).items()), 0.0)
+
+    def _takers_of(self, item_id: int) -> dict[str, float]:
+        known = self._takers.get(item_id)
+        if known is None:
+            known = self._takers[item_id] = self._context.flow.takers(self._context.series[item_id])
+        return known
+
+    def _learn_to(self, item: Item, at_ns: int) -> None:
+        """Learns from the hours that are over at an instant."""
+        hour = at_ns // _HOUR_NS
         for over in range(max(item.hour, hour - _LONGEST_SILENCE_H), hour):
             known = item.stock > 0 and over * _HOUR_NS >= item.missing_ns
             if (known or item.used > 0) and self._planned_h(over) >= 0.5:
                 item.demand.learn(self._day(over), item.used)
+            if over % 24 == 0:
+                item.reconciled.fade()
             item.used = item.used if self._planned_h(over) < 0.5 else 0.0  # what left at night counts for the morning
-        change = 0.0 if is_first or at_ns <= item.missing_ns or item.last_ns < item.missing_ns else stock - item.stock
-        item.used += max(-change, 0.0)
-        if change > 0:
-            item.rise, item.rise_ns = change, at_ns
-        item.hour, item.stock, item.last_ns = hour, stock, at_ns
+        item.hour = max(hour, item.hour)
 
-    def _hear(self, series: Series, at_ns: int, value: float) -> None:
+    def _told(self, series: Series, at_ns: int, value: float) -> None:
         """A word on a supplier's soonest receipt; when it is gone and the stock has risen, it has arrived."""
         what, _, supplier = series.metric.partition("/")
         promise = self._memory.promises.setdefault(series.equipment.path, {}).setdefault(supplier, Promise())
@@ -191,7 +231,7 @@ class Stores:
             return Point(HIGHEST_SCORE, 0.0, 0.0, 0.0, 0.0) if item.demand.hours or item.rise_ns else Point()
         if not item.demand.is_known:
             return Point()
-        days, day_s = supply_d(item.stock, item.demand), self._day_s(at_ns)
+        days, day_s = supply_d(item.left, item.demand), self._day_s(at_ns)
         score = min(float(self._chances(series, item, at_ns)[-1]) / self._chance_ratio, HIGHEST_SCORE)
         return Point(score, days.median_d * day_s, days.early_d * day_s, days.median_d * day_s, days.late_d * day_s)
 
@@ -211,7 +251,10 @@ class Stores:
             kept = _kept(supplier, promise)
             chances = self._memory.lateness.arrival_chances(kept, promise.due_s / 3600 - at_h, self._ahead_h.tolist())
             dues.append(Due(promise.quantity, chances))
-        return short_chances(item.stock, item.demand, item.demand.span_d(self._spans_from(at_ns // _HOUR_NS)), dues)
+        return short_chances(item.left, item.demand, item.demand.span_d(self._spans_from(at_ns // _HOUR_NS)), dues)
+
+    def _kept(self, due: Series, supplier: str) -> str:
+        return _kept(supplier, self._memory.promises.get(due.equipment.path, {}).get(supplier, Promise()))
 
     def _open(self, series: Series) -> list[tuple[str, Promise]]:
         promises = self._memory.promises.get(series.equipment.path, {})

@@ -20,6 +20,7 @@ import msgspec
 _KEPT, _KEPT_OF_ALL = 64, 256
 _SUPPLIERS = 200  # with memory of their own; the one heard longest ago goes first
 _PRIOR_WEIGHT = 8.0
+_LATEST_H, _FINE_H = 8760.0, 0.05
 _LATE_RATIO, _LATE_H, _EARLY_H = 0.3, 36.0, 6.0  # before anything is known
 
 
@@ -62,6 +63,17 @@ class Lateness(msgspec.Struct):
         if own is None:
             return of_all
         return (own.later_than(late_h) + _PRIOR_WEIGHT * of_all) / (len(own.ordered) + _PRIOR_WEIGHT)
+
+    def late_quantile_h(self, supplier: str, later_ratio: float) -> float:
+        """Hours late that this share of the supplier's receipts exceeds; at least 0, to a twentieth of an hour."""
+        low_h, high_h = 0.0, _LATEST_H
+        if self.late_ratio(supplier, low_h) <= later_ratio:
+            return 0.0
+        while high_h - low_h > _FINE_H:
+            middle_h = (low_h + high_h) / 2
+            is_more = self.late_ratio(supplier, middle_h) > later_ratio
+            low_h, high_h = (middle_h, high_h) if is_more else (low_h, middle_h)
+        return high_h
 
     def arrival_chances(self, supplier: str, promised_h: float, until_h: Sequence[float]) -> list[float]:
         """The chance that a receipt promised in `promised_h` (below 0: overdue) is there in each of so many hours."""

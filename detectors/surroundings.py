@@ -54,9 +54,11 @@ class Surroundings(msgspec.Struct):
                 stock.last_ns = instant_ns
                 stock.since_ns = (stock.since_ns or instant_ns) if value <= 0 else 0
 
-    def starved(self, until_ns: int) -> tuple[int, int] | None:
-        """The stock that has been empty longest up to an instant, and since when."""
-        empty = [(stock.since_ns, series) for series, stock in self.stocks.items() if 0 < stock.since_ns <= until_ns]
+    def starved(self, from_ns: int, until_ns: int) -> tuple[int, int] | None:
+        """The stock that ran empty first between two instants and still is, and since when."""
+        empty = [
+            (stock.since_ns, series) for series, stock in self.stocks.items() if from_ns <= stock.since_ns <= until_ns
+        ]
         return (min(empty)[1], min(empty)[0]) if empty else None
 
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 import fnmatch
 import logging
 import math
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.readings import NS_PER_S, Batch
 from collector.spool.frames import Control, NewModel
 from collector.spool.ledger import Gap
 from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control, turned_back
-from detectors.detector import Context, Evidence, Listener, Point, Scores
+from detectors.budgets.bucket import series_pace
+from detectors.budgets.telling import NOT_HIDDEN, Hidden, Look
+from detectors.detector import Context, Evidence, Hearer, Listener, Point, Scores
 from detectors.engine import ShardOutput
 from detectors.models.taught import Taught
 from detectors.outputs import event_output, expected_output, level_output
@@ -32,13 +36,8 @@ _LEVEL_AFTER_CLOSING_NS = 300 * NS_PER_S
 
 
 _WHOLE_LINE = -1  # in place of a series
-
-
-class Hidden(msgspec.Struct, frozen=True):
-    """Why nobody should be told now, and the alert that is the cause, if one is."""
-
-    why: str = ""
-    cause_key: str = ""
+_UNKNOWN = np.int8(-1)
+_AT_REST = (State.NORMAL, State.RTN_UNACKED)
 
 
 class Watch:
@@ -49,8 +48,12 @@ class Watch:
         self.rule = bound.rule
         self._context = context
         self._detector = bound.start(context)
+        self.is_budgeted = not bound.is_fact if bound.rule.budgeted is None else bound.rule.budgeted
+        self._pace = series_pace(bound.rule.budget_per_d)
         self._subjects: dict[str, Seen] = {}
+        self._stirring: set[str] = set()  # those not at rest; a look passes over the others
         self._wanted: dict[int, bool] = {}
+        self._table = np.array((), np.int8)  # the same by series id, _UNKNOWN where nobody asked yet
         self._named: dict[int, str] = {}  # the subject of each series
         self._series_off: set[int] = set()  # or _WHOLE_LINE
         self._about_itself = AlertRule(
@@ -78,6 +81,7 @@ class Watch:
         except msgspec.MsgspecError as error:
             log.warning("state.dropped line=%s rule=%s reason=%s", self._context.line, self.name, error)
         self._subjects = {name: seen for name, seen in kept.subjects.items() if self._is_about(name, seen)}
+        self._stirring = set(self._subjects)  # the next look lets go of those at rest
         self._tell_of_models()
         gone = [seen for name, seen in kept.subjects.items() if name not in self._subjects]
         return [said for seen in gone for said in let_go(seen, at_ns)]
@@ -86,10 +90,21 @@ class Watch:
         """Gives the method those readings that its rule is about."""
         if _WHOLE_LINE in self._series_off:
             return
-        there = np.unique(batch.series).tolist()
-        wanted = [one for one in there if self._wants(one)]
-        if wanted:
-            self._ask(batch if len(wanted) == len(there) else batch.take(np.isin(batch.series, wanted)))
+        wanted = self._among(batch.series)
+        if wanted.all():
+            self._ask(batch)
+        elif wanted.any():
+            self._ask(batch.take(wanted))
+
+    def hear(self, batch: Batch) -> None:
+        """Gives the method what was read on a line that flows into this one."""
+        if _WHOLE_LINE in self._series_off or not isinstance(self._detector, Hearer):
+            return
+        try:
+            self._detector.hear(batch)
+        except Exception as error:
+            log.exception("method.failed line=%s rule=%s", self._context.line, self.name)
+            self._switch_off(_WHOLE_LINE, error)
 
     def miss(self, gap: Gap) -> None:
         """Tells the method what is known to be missing."""
@@ -112,17 +127,35 @@ class Watch:
             self._switch_off(_WHOLE_LINE, error)
         self._tell_of_models()
 
-    def look(self, at_ns: int, hidden: Hidden) -> list[ShardOutput]:
-        """Lets time pass to `at_ns` and moves every alert one step; returns what changed."""
+    def look(self, hidden: Hidden, look: Look) -> list[ShardOutput]:
+        """Lets time pass to the look and moves every alert one step; returns what changed."""
         if _WHOLE_LINE not in self._series_off:
-            self._pass(at_ns)
-        return [said for seen in self._subjects.values() for said in self._step(seen, at_ns, hidden)]
+            self._pass(look.at_ns)
+        said = []
+        for name, seen in self._stirred():
+            said += self._step(seen, hidden, look)
+            seen.peak = 0.0
+            if seen.alert.state in _AT_REST and not seen.point.score >= 1.0:
+                self._stirring.discard(name)
+        return said
+
+    def told(self) -> Iterable[Alert]:
+        """What stands and was told, of a rule that the alarm budgets bound: such an alert may lead others."""
+        if not self.is_budgeted:
+            return ()
+        return (seen.alert for _, seen in self._stirred() if seen.alert.is_told and not seen.error)
+
+    def stops(self) -> tuple[list[Alert], bool]:
+        """The alerts of outputs that stand still, and whether no other output of this rule runs."""
+        standing = [seen.alert for _, seen in self._stirred() if seen.alert.is_open and _stands(seen)]
+        return standing, bool(standing) and all(_stands(seen) for seen in self._subjects.values() if not seen.error)
 
     def turn_back(self, at_ns: int) -> None:
         """The site's clock was set back to `at_ns`: nothing that is waited for began later than that."""
         for seen in self._subjects.values():
             seen.at_ns, seen.level_ns = min(seen.at_ns, at_ns), min(seen.level_ns, at_ns)
             seen.judged_ns = min(seen.judged_ns, at_ns)
+            seen.bucket.turn_back(at_ns)
             seen.alert = turned_back(seen.alert, at_ns)
 
     def take(self, control: Control) -> list[ShardOutput]:
@@ -151,9 +184,28 @@ class Watch:
         return said
 
     def open_alert(self) -> Alert | None:
-        """One alert of this rule that stands now, to be named as a cause."""
-        subjects = self._subjects.values()
-        return next((seen.alert for seen in subjects if seen.alert.is_open and not seen.error), None)
+        """One alert of this rule that stands now, to be named as a cause; what is held back is none."""
+        open_ones = (seen.alert for _, seen in self._stirred() if seen.alert.is_open and not seen.error)
+        return next((alert for alert in open_ones if not alert.needed_score), None)
+
+    def _stirred(self) -> list[tuple[str, Seen]]:
+        """The subjects not at rest, in the order in which they were met."""
+        if not self._stirring:
+            return []
+        return [(name, seen) for name, seen in self._subjects.items() if name in self._stirring]
+
+    def _among(self, series: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which readings the rule is about: what `_wants` says, looked up for all at once."""
+        top = int(series.max(initial=-1)) + 1
+        if top > len(self._table):
+            self._table = np.append(self._table, np.full(top - len(self._table), _UNKNOWN))
+        found = self._table[series]
+        if (found == _UNKNOWN).any():
+            for one in np.unique(series[found == _UNKNOWN]).tolist():
+                self._table[one] = self._wants(one)
+            found = self._table[series]
+        wanted: NDArray[np.bool_] = found > 0
+        return wanted
 
     def _wants(self, series: int) -> bool:
         known = self._wanted.get(series)
@@ -208,12 +260,14 @@ class Watch:
         name = self._context.series[series].name if series >= 0 else self._context.line
         self._series_off.add(series)
         self._wanted.pop(series, None)
+        self._table = np.array((), np.int8)
         subject = f"{name}:{self.name}"
         before = self._subjects.get(subject)
         alert = before.alert if before else self._quiet_alert(_FAILED, _FAILED, subject, name)
         waiting = before.waiting if before else None
         why = f"{type(error).__name__}: {error}"
         self._subjects[subject] = Seen(series, 0, Point(1.0), alert, waiting, error=why)
+        self._stirring.add(subject)
 
     def _tell_of_models(self) -> None:
         """An alert for each subject whose model is not as it should be, until it is."""
@@ -224,6 +278,7 @@ class Watch:
             alert = before.alert if before else self._quiet_alert(_MODEL, _MODEL, subject, name)
             waiting = before.waiting if before else None
             self._subjects[subject] = Seen(_WHOLE_LINE, 0, Point(1.0), alert, waiting, error=why)
+            self._stirring.add(subject)
         for subject, seen in self._subjects.items():
             if seen.alert.kind == _MODEL and subject not in faulty:
                 seen.point = Point(0.0)
@@ -251,6 +306,9 @@ class Watch:
             seen.series, seen.at_ns, seen.point = series, at_ns, Point(*numbers)
             if not math.isnan(seen.point.score):
                 seen.judged_ns = at_ns
+            if seen.point.score >= 1.0:
+                seen.peak = max(seen.peak, seen.point.score)
+                self._stirring.add(subject)
 
     def _name(self, series: int) -> str:
         """Whom an alert on this series is about; worked out once."""
@@ -268,16 +326,20 @@ class Watch:
             state=State.NORMAL,
         )
 
-    def _step(self, seen: Seen, at_ns: int, hidden: Hidden) -> list[ShardOutput]:
-        before, point = seen.alert, seen.point
-        if before.state in (State.NORMAL, State.RTN_UNACKED) and not point.score >= 1.0:
+    def _step(self, seen: Seen, hidden: Hidden, look: Look) -> list[ShardOutput]:
+        before, point, at_ns = seen.alert, seen.point, look.at_ns
+        if before.state in _AT_REST and not point.score >= 1.0:
             return []
         rule = self._rule_of(seen)
         is_stale = at_ns - seen.judged_ns > rule.gap_s * NS_PER_S
         score = math.nan if is_stale else point.score
         value, expected = _number(point.value), _number(point.expected)
-        why = Hidden() if seen.error else hidden
-        after = advance(rule, before, Observation(at_ns, score, value, expected, why.why, why.cause_key))
+        why = self._why_hidden(seen, hidden, look)
+        seen_now = Observation(at_ns, score, value, expected, why.why, why.cause_key, why.needed_score)
+        after = advance(rule, before, seen_now)
+        if self.is_budgeted and after.is_told and not before.is_told and after.fired_at_ns == at_ns:
+            seen.bucket.add(self._pace, at_ns)
+            look.tell(after)
         if is_stale != bool(after.stale_since_ns) and (after.is_open or not is_stale):
             stale_since_ns = seen.judged_ns if is_stale else 0
             after = msgspec.structs.replace(after, stale_since_ns=stale_since_ns, changed_at_ns=at_ns)
@@ -285,6 +347,17 @@ class Watch:
         if (after.state, after.stale_since_ns) == (before.state, before.stale_since_ns):
             return []
         return self._told(seen, before, at_ns)
+
+    def _why_hidden(self, seen: Seen, hidden: Hidden, look: Look) -> Hidden:
+        """Why nobody should be told of it now: what hides the whole rule, else what bounds its single alerts."""
+        if seen.error:
+            return NOT_HIDDEN
+        if hidden.why or not self.is_budgeted:
+            return hidden
+        strengths = (seen.point.score, seen.peak, seen.alert.peak_score if seen.alert.state is State.PENDING else 0.0)
+        strength = max(one for one in strengths if not math.isnan(one))
+        seen.bucket.wear(self._pace, look.at_ns)
+        return look.why_hidden(seen.alert, strength, seen.bucket.needed(self._pace), in_stop=self.rule.in_stop)
 
     def _rule_of(self, seen: Seen) -> AlertRule:
         if not seen.error:
@@ -300,7 +373,9 @@ class Watch:
             return []
         said = []
         if not after.evidence:
-            after = seen.alert = msgspec.structs.replace(after, evidence=self._evidence(seen, at_ns))
+            evidence = self._evidence(seen, at_ns)
+            cause_key = after.cause_key or str(evidence.pop("cause_key", ""))
+            after = seen.alert = msgspec.structs.replace(after, evidence=evidence, cause_key=cause_key)
         if after.is_open and seen.waiting is not None:
             said.append(event_output(msgspec.structs.replace(seen.waiting, state=State.NORMAL, changed_at_ns=at_ns)))
             seen.waiting = None
@@ -319,6 +394,10 @@ class Watch:
 def _closed_lately(alert: Alert, at_ns: int) -> bool:
     """Its level goes on at 0 for a while, so that Grafana resolves by value and not by missing data."""
     return bool(alert.fired_at_ns) and at_ns - alert.resolved_at_ns <= _LEVEL_AFTER_CLOSING_NS
+
+
+def _stands(seen: Seen) -> bool:
+    return seen.point.score >= 1.0 and seen.point.value <= 0.0
 
 
 def _number(value: float) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from detectors.alerts import Alert, Comment, State
+from detectors.budgets.bucket import Bucket
 from detectors.detector import Point
 from detectors.engine import ShardOutput
 from detectors.outputs import event_output, level_output
@@ -26,6 +27,8 @@ class Seen(msgspec.Struct):
     level_ns: int = 0  # the score that was last stored as a level
     judged_ns: int = 0  # the last score that was a number
     error: str = ""  # the subject is the method itself: why it failed
+    peak: float = 0.0  # the highest score since the last look
+    bucket: Bucket = msgspec.field(default_factory=Bucket)  # of its own budget
 
 
 class Watched(msgspec.Struct):

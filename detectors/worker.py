@@ -12,28 +12,45 @@ from collector import schema
 from collector.readings import NS_PER_S
 from collector.spool.frames import Record
 from collector.spool.spool import Spool
+from detectors.budgets.keeping import BudgetKeeping
 from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.engine import SpoolShards, run_shard
+from detectors.flow import Flow
 from detectors.line import LineLogic
 from detectors.models.store import ModelStore
-from detectors.settings import BoundRule, DetectSettings
+from detectors.settings import AlertSettings, BoundRule, DetectSettings
 
 
 class Detection:
     """The detectors of a site and of the collector itself, over one spool that this object owns while it works."""
 
-    def __init__(self, spool: Spool, rules: Sequence[BoundRule], settings: DetectSettings, calendar: Calendar) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        rules: Sequence[BoundRule],
+        settings: DetectSettings,
+        calendar: Calendar,
+        alerts: AlertSettings = AlertSettings(),  # noqa: B008 - frozen
+        flow: Flow | None = None,
+    ) -> None:
         self._spool = spool
         self._rules = rules
         self._settings = settings
         self._calendar = calendar
-        self._seams = SpoolShards(spool)
+        self._alerts = alerts
+        self._keeping = BudgetKeeping(spool, alerts.budget_per_d)
+        self._flow = flow or Flow()
+        self._seams = SpoolShards(spool, self._flow.heard_by)
         self._logics: dict[str, LineLogic] = {}
 
     def step(self) -> int:
-        """Deals once with what is new in every line; returns how many frames that was, 0 when all is done."""
+        """Deals once with what is new in every line; returns how many frames that was, 0 when all is done.
+
+        Then the plant's alarm budget hears of it: what it asks for is new to every line.
+        """
         dealt_with = sum(self._step_line(shard) for shard in self._spool.log.shards())
+        dealt_with += self._keeping.step()
         if dealt_with:
             self._beat()
         return dealt_with
@@ -47,8 +64,8 @@ class Detection:
             raise
 
     def _restored(self, shard: str) -> LineLogic:
-        context = Context(self._spool.series, self._calendar, shard, ModelStore(self._spool).read)
-        logic = LineLogic(self._rules, self._settings, context)
+        context = Context(self._spool.series, self._calendar, shard, ModelStore(self._spool).read, self._flow)
+        logic = LineLogic(self._rules, self._settings, context, self._alerts)
         kept = self._seams.load(shard)
         logic.restore(kept.body, kept.version)
         self._logics[shard] = logic

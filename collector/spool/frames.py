@@ -1,7 +1,7 @@
 """Frames, the entries of the log, and their bytes on disk.
 
-A frame is one Batch of one line, a Tick, a control (what a person did, or a NewModel), a Gap (what is known to be
-missing) or a Record (what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as
+A frame is one Batch of one line, a Tick, a control (what a person did, a NewModel or a NeededScore), a Gap (what is
+known to be missing) or a Record (what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as
 `collector.spool.columns` packs it, anything else as msgpack, both after their CRC-32: a damaged frame is told by its
 checksum.
 """
@@ -79,6 +79,13 @@ class NewModel(msgspec.Struct, frozen=True, tag=True):
     refused: str = ""
 
 
+class NeededScore(msgspec.Struct, frozen=True, tag=True):
+    """From `at_ns` on an alarm that the site's alarm budget bounds needs this score to be told; 1.0: its threshold."""
+
+    score: float
+    at_ns: int
+
+
 Field = float | str | bool | int
 
 
@@ -96,7 +103,7 @@ class Record(msgspec.Struct, frozen=True, tag=True):
     detail: dict[str, Any] = {}
 
 
-_Said = Tick | Control | NewModel | Record | Gap
+_Said = Tick | Control | NewModel | NeededScore | Record | Gap
 Body = Batch | _Said
 
 
@@ -131,6 +138,11 @@ def control_frame(shard: str, control: Control) -> Frame:
 
 def new_model_frame(shard: str, news: NewModel) -> Frame:
     return Frame(shard, FrameKind.CONTROL, news.at_ns, news)
+
+
+def needed_score_frame(needed: NeededScore) -> Frame:
+    """It concerns every line of the site."""
+    return Frame(EVERY_SHARD, FrameKind.CONTROL, needed.at_ns, needed)
 
 
 def record_frame(shard: str, record: Record) -> Frame:

@@ -21,7 +21,7 @@ from collector.retention import Retention
 from collector.schema import SELF_LINE
 from collector.sources.recording import Published
 from collector.sources.source import Message
-from collector.spool.frames import Control, Frame, FrameKind, stretch_ns
+from collector.spool.frames import Control, Frame, FrameKind, NeededScore, stretch_ns
 from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from deploy.site import SiteFile
@@ -32,6 +32,8 @@ _FRAMES_AT_ONCE = 200
 _AT_ONCE_NS = 300 * NS_PER_S
 _AFTER_END_TICKS = 2  # the clock runs on a little, so that the last readings are looked at
 _ROOM_MB, _KEPT_D = 100_000.0, 36_500.0
+_NOT_REPLAYED = (Control, NeededScore)  # what people did about the alerts of then, and what was asked because of them
+_OWN = f"/{SELF_LINE}"
 _MODELS = "model"  # how the names begin under which a spool keeps trained models
 
 Heard = Callable[[int, int], None]  # (messages or frames so far, at_ns)
@@ -80,7 +82,7 @@ def replay_spool(source: Spool, until_ns: int, site: SiteFile, spool: Spool, hea
             spool.remember(_MODELS + name, body)
     first_ns, last_ns, count = 0, 0, 0
     for frames in _frames(source, until_ns):
-        told = [one for one in frames if not isinstance(one.body, Control) and not one.shard.endswith(f"/{SELF_LINE}")]
+        told = [one for one in frames if not isinstance(one.body, _NOT_REPLAYED) and not one.shard.endswith(_OWN)]
         with spool.transaction():
             spool.log.append([_moved(frame, source, spool) for frame in told])
         _detect(detection)
@@ -93,7 +95,7 @@ def replay_spool(source: Spool, until_ns: int, site: SiteFile, spool: Spool, hea
 
 
 def _detection(site: SiteFile, spool: Spool) -> Detection:
-    return Detection(spool, site.rules, site.detect, site.calendar)
+    return Detection(spool, site.rules, site.detect, site.calendar, alerts=site.alerts, flow=site.flow)
 
 
 def _detect(detection: Detection) -> None:

@@ -33,10 +33,10 @@ from deploy.demo import playback_of
 from deploy.site import SiteFile, load_site
 from detectors.alerts import Alert
 from detectors.calendar import calendar_of
-from detectors.settings import bound_rules, detect_settings, own_rules
+from detectors.settings import AlertSettings, bound_rules, detect_settings, own_rules
 
 _LATER_NS = 2**62
-_RULE_SECTIONS = ("rule", "detect", "shift", "planned_stop")
+_RULE_SECTIONS = ("rule", "alerts", "detect", "shift", "planned_stop")
 
 Heard = Callable[[int, int | None, int], None]  # (done, of so many if known, at_ns)
 
@@ -120,6 +120,7 @@ def with_rules(site: SiteFile, rules: Path | None) -> SiteFile:
         site,
         rules=(*bound_rules(document), *own_rules()),
         detect=detect_settings(document),
+        alerts=document.section("alerts", AlertSettings),
         calendar=calendar_of(document, site.site.timezone),
     )
 

@@ -54,7 +54,7 @@ def _collect_and_detect(site: SiteFile) -> Sequence[float]:
         readings, batch_bytes = _stored(spool)
         file_bytes = spool.size_bytes()
         began = time.perf_counter()
-        detection = Detection(spool, site.rules, site.detect, site.calendar)
+        detection = Detection(spool, site.rules, site.detect, site.calendar, flow=site.flow)
         while detection.step():
             pass
         detected_s = time.perf_counter() - began

@@ -1,131 +1,140 @@
-"""A store of 120 parts over 150 days, hour by hour: what is used, what is ordered, and suppliers who come late.
+"""Shortage warnings from readings: the method `shortage` itself on simulated stores, from booked stocks and promises.
 
-Demand is smooth, seasonal by weekday, intermittent or lumpy; its level drifts and the days of a line have their own
-pace. An order is placed at six when stock and what is on its way fall below the reorder point. Its supplier promises an
-hour; on time is most often, late is by an exponential time, and half of the late give a new date 18 h before. Nobody
-hurries anything, so that a warning changes nothing of what it is judged by. The same seed is the same store.
+What `shortage` (the benchmark) asks of the formulas is asked here of the detector as `andon detect` runs it: it hears
+`on_hand` whenever a stock changes, `next_due` and `next_quantity` whenever an order does, and the passing of time. It
+learns demand, lateness and arrivals from that alone. Same stores, same bars, same judging (`shortage.warned`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-PARTS, DAYS, LINES, SUPPLIERS = 120, 150, 6, 10
-HOURS = DAYS * 24
-KINDS = ("smooth", "weekday", "intermittent", "smooth", "weekday", "smooth", "weekday", "lumpy")
-_WEEKDAY = np.array([1.4, 1.15, 1.0, 0.9, 0.8, 0.6, 0.0])
-_DRIFT_A_WEEK, _PACE_A_DAY = 0.06, 0.15
-_TOLD = 0.5  # of the late orders, those whose supplier says so 18 h before
+from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
+from collector.schema import INVENTORY_LINE
+from deploy.bench import shortage, simulated_store
+from deploy.bench.figure import Figure
+from deploy.bench.simulated_store import Order, Store
+from detectors.calendar import Calendar, Shift
+from detectors.detector import Context
+from detectors.stores import Stores
 
+FIGURES = (
+    Figure("the detector: precision", "ratio", must=0.60, aim=0.66, at_most=False),
+    Figure("the detector: recall", "ratio", must=0.90, at_most=False),
+    Figure("the detector: median lead", "h", must=22.0, at_most=False),
+    Figure("readings of one core", "readings/s"),
+    Figure("state of an item", "bytes"),
+)
+RUNS = 1  # seeds are fixed: another run gives the same
 
-class Order(NamedTuple):
-    """Hours since the beginning; `arrived_h` may lie past the end.
-
-    At `told_h` the promise becomes `new_promise_h`, at -1 never.
-    """
-
-    part: int
-    supplier: int
-    quantity: int
-    ordered_h: int
-    promised_h: int
-    arrived_h: int
-    told_h: int
-    new_promise_h: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Store:
-    """`stock`, `used`, `demand` int[hours, parts]: on hand at the end of an hour, what left in it, what was wanted."""
-
-    kinds: tuple[str, ...]
-    stock: NDArray[np.int64]
-    used: NDArray[np.int64]
-    demand: NDArray[np.int64]
-    orders: tuple[Order, ...]
-
-    def shortages(self, part: int, apart_h: int = 24) -> list[int]:
-        """The hours in which a part ran empty; one that was refilled for less than `apart_h` is the same shortage."""
-        empty = self.stock[:, part] <= 0
-        begins = np.flatnonzero(empty & ~np.concatenate(([False], empty[:-1])))
-        return [int(hour) for hour in begins if not empty[max(hour - apart_h, 0) : hour].any()]
+_RESPONSE_S = 24 * 3600.0
+_START_S = 4 * 86_400  # a Monday, as the simulated stores begin
+_HOUR_NS = 3600 * NS_PER_S
+_SHIFT = Shift(name="both", start=dt.time(6), end=dt.time(22), days=("mon", "tue", "wed", "thu", "fri"))
 
 
-def planned() -> NDArray[np.bool_]:
-    """The hours of production: two shifts from Monday, the first hour's day, to Friday; one on Saturday."""
-    hour = np.arange(HOURS)
-    of_day, weekday = hour % 24, hour // 24 % 7
-    works: NDArray[np.bool_] = (of_day >= 6) & ((weekday < 5) & (of_day < 22) | (weekday == 5) & (of_day < 14))
-    return works
+class Heard(NamedTuple):
+    """One store as its detector judged it, and what that took."""
+
+    ran: shortage.Ran
+    readings: int
+    cpu_s: float
+    state_bytes: int
 
 
-def store(seed: int) -> Store:
-    rng = np.random.default_rng(seed)
-    kinds = tuple(KINDS[part % len(KINDS)] for part in range(PARTS))
-    demand = _demand(rng, kinds)
-    per_d = demand[: 28 * 24].sum(axis=0) / 24.0 + 0.2  # of a day of production, as a planner would know it
-    on_time = rng.uniform(0.55, 0.85, SUPPLIERS)
-    late_h = rng.uniform(12, 48, SUPPLIERS)
-    supplier = rng.integers(0, SUPPLIERS, PARTS)
-    lead_d = rng.integers(3, 11, PARTS)
-    daily = demand.reshape(DAYS, 24, PARTS).sum(axis=1)
-    reorder = np.ceil(per_d * (lead_d * 6 / 7 + 0.6) + 1.3 * daily.std(axis=0) * np.sqrt(lead_d))
-    quantity = np.ceil(per_d * rng.uniform(4, 9, PARTS) + 1).astype(int)
-    stock, used = np.zeros((HOURS, PARTS), int), np.zeros((HOURS, PARTS), int)
-    on_hand, on_order, orders = (reorder + quantity / 2).astype(int), np.zeros(PARTS, int), []
-    due: dict[int, list[Order]] = {}
-    for hour in range(HOURS):  # what comes, what is ordered, what is used
-        for order in due.pop(hour, ()):
-            on_hand[order.part] += order.quantity
-            on_order[order.part] -= order.quantity
-        if hour % 24 == 6 and hour // 24 % 7 < 6:
-            for part in np.flatnonzero(on_hand + on_order < reorder):
-                is_late = rng.random() >= on_time[supplier[part]]
-                late = rng.exponential(late_h[supplier[part]]) if is_late else rng.uniform(-6, 3)
-                promised = hour + 24 * int(lead_d[part]) + int(rng.integers(0, 8))
-                arrived = _goods_in(max(promised + round(late), hour + 1))
-                told = (
-                    (promised - 18, arrived + int(rng.integers(-4, 5)))
-                    if is_late and rng.random() < _TOLD
-                    else (-1, -1)
-                )
-                order = Order(int(part), int(supplier[part]), int(quantity[part]), hour, promised, arrived, *told)
-                orders.append(order)
-                due.setdefault(arrived, []).append(order)
-                on_order[part] += order.quantity
-        used[hour] = np.minimum(on_hand, demand[hour])
-        on_hand = on_hand - used[hour]
-        stock[hour] = on_hand
-    return Store(kinds, stock, used, demand, tuple(orders))
+def once() -> Sequence[float]:
+    with ProcessPoolExecutor(2) as pool:
+        heard = list(pool.map(run, shortage.SEEDS))
+    told = shortage.warned([one.ran for one in heard], "chance_48_h", shortage.CHANCE)
+    readings_per_s = sum(one.readings for one in heard) / sum(one.cpu_s for one in heard)
+    return (*told, readings_per_s, max(one.state_bytes for one in heard) / simulated_store.PARTS)
 
 
-def _goods_in(hour: int) -> int:
-    """The first hour from here on in which goods are taken in: from six to 22, not on Sunday."""
-    while not 6 <= hour % 24 < 22 or hour // 24 % 7 == 6:
-        hour += 1
-    return hour
+def conditions() -> str:
+    return f"{shortage.conditions()}; response time {_RESPONSE_S / 3600:.0f} h"
 
 
-def _demand(rng: np.random.Generator, kinds: tuple[str, ...]) -> NDArray[np.int64]:
-    """What each hour of production would use, were it there."""
-    weeks = np.cumsum(rng.normal(0, _DRIFT_A_WEEK, (DAYS // 7 + 1, PARTS)), axis=0)
-    pace = rng.lognormal(0, _PACE_A_DAY, (DAYS, LINES))
-    day = np.arange(HOURS) // 24
-    level = np.exp(weeks[day // 7]) * pace[day][:, np.arange(PARTS) % LINES] * planned()[:, None]
-    columns = []
-    for part, kind in enumerate(kinds):
-        if kind in ("smooth", "weekday"):
-            rate = rng.lognormal(1.2, 0.6) * level[:, part]
-            columns.append(rng.poisson(rate * (_WEEKDAY[day % 7] if kind == "weekday" else 1.0)))
-            continue
-        if kind == "intermittent":
-            share, size, shape = rng.uniform(0.03, 0.15), rng.uniform(4, 15), 1.5
-        else:
-            share, size, shape = rng.uniform(0.03, 0.08), rng.uniform(15, 40), 3.0
-        sizes = 1 + rng.poisson(rng.gamma(shape, size / shape, HOURS))
-        columns.append(sizes * (rng.random(HOURS) < share * level[:, part]))
-    return np.column_stack(columns)
+def run(seed: int) -> Heard:
+    """One store, hour by hour, through the detector."""
+    store = simulated_store.store(seed)
+    parts = store.stock.shape[1]
+    context = Context(_series(store), Calendar("UTC", [_SHIFT]), f"site/{INVENTORY_LINE}")
+    detector = Stores(_RESPONSE_S, shortage.CHANCE, "", context)
+    planned, news = simulated_store.planned(), _news(store)
+    looks: list[shortage.Look] = []
+    readings, began_s = 0, time.process_time()
+    open_: list[list[Order]] = [[] for _ in range(parts)]
+    before = np.full(parts, -1)
+    for hour in range(simulated_store.HOURS):
+        builder, at_ns = BatchBuilder(), _at_ns(hour)
+        for part in np.flatnonzero(store.stock[hour] != before).tolist():
+            builder.add(part, at_ns, float(store.stock[hour, part]), Quality.GOOD, at_ns)
+        for part in sorted({order.part for order, _ in news[hour]}):
+            _turn(open_[part], [one for one in news[hour] if one[0].part == part])
+            soonest = min(open_[part], key=lambda one: _promised_h(one, hour), default=None)
+            due_s = _at_ns(_promised_h(soonest, hour)) / NS_PER_S if soonest else 0.0
+            builder.add(2 * parts + part, at_ns, float(soonest.quantity) if soonest else 0.0, Quality.GOOD, at_ns)
+            builder.add(parts + part, at_ns, due_s, Quality.GOOD, at_ns)
+        before = store.stock[hour]
+        batch = builder.build()
+        readings += len(batch)
+        detector.score(batch)
+        if planned[hour] and hour >= shortage.FROM_H and hour % shortage.EVERY_H == 0:
+            looks += _looks(detector, hour)
+    shortages = [store.shortages(part) for part in range(parts)]
+    ran = shortage.Ran(shortages, looks, np.zeros(0), 0)
+    return Heard(ran, readings, time.process_time() - began_s, len(detector.snapshot()))
+
+
+def _looks(detector: Stores, hour: int) -> list[shortage.Look]:
+    """What the detector thinks of every part; a part that is empty is what it is."""
+    scores = detector.tick(_at_ns(hour))
+    chances = np.minimum(np.nan_to_num(scores.score) * shortage.CHANCE, 1.0)
+    rows = zip(scores.series.tolist(), chances.tolist(), strict=True)
+    return [shortage.Look(hour, part, chance, chance, 0.0, 0.0, False) for part, chance in rows]
+
+
+def _series(store: Store) -> dict[int, Series]:
+    """Of each part its stock, its supplier's soonest promise and that one's quantity."""
+    parts = store.stock.shape[1]
+    supplier = {order.part: order.supplier for order in store.orders}
+    places = [Equipment("bench", "site", "", INVENTORY_LINE, f"part_{part}") for part in range(parts)]
+    found = {part: Series(place, "on_hand", "1", Kind.STOCK, on_event=True) for part, place in enumerate(places)}
+    for part, place in enumerate(places):
+        name = f"supplier_{supplier.get(part, 0)}"
+        found[parts + part] = Series(place, f"next_due/{name}", "s", on_event=True)
+        found[2 * parts + part] = Series(place, f"next_quantity/{name}", "1", on_event=True)
+    return found
+
+
+def _news(store: Store) -> dict[int, list[tuple[Order, str]]]:
+    news: dict[int, list[tuple[Order, str]]] = defaultdict(list)
+    for order in store.orders:
+        news[order.ordered_h].append((order, "placed"))
+        news[order.told_h].append((order, "told"))
+        news[order.arrived_h].append((order, "arrived"))
+    return news
+
+
+def _turn(open_: list[Order], news: Sequence[tuple[Order, str]]) -> None:
+    for order, what in news:
+        if what == "placed":
+            open_.append(order)
+        elif what == "arrived":
+            open_.remove(order)
+
+
+def _promised_h(order: Order, hour: int) -> int:
+    return order.new_promise_h if 0 <= order.told_h <= hour else order.promised_h
+
+
+def _at_ns(hour: int) -> int:
+    """The end of an hour of production, less a second: the reading speaks of that hour."""
+    return (_START_S + (hour + 1) * 3600 - 1) * NS_PER_S

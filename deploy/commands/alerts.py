@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from collector.spool.frames import Action
-from deploy.alerts import SCORECARD, alerts_in, done, listed, scorecard_row
+from deploy.alerts import SCORECARD, alerts_in, budget_line, done, held_back, listed, scorecard_row
 from deploy.commands.console import Json, SitePath, SpoolOption, out, print_table, say, spool_of
 
 Who = Annotated[str, typer.Option("--who", help="Who does it.", default_factory=getpass.getuser)]
@@ -25,12 +25,17 @@ app = typer.Typer(
 @app.command("list")
 def alerts_list(site: SitePath, spool: SpoolOption = None, everything: bool = False, as_json: Json = False) -> None:
     """Lists the alerts that want attention, worst first; with --everything the hidden and the ended ones too."""
+    from detectors.budgets.keeping import needed_score
+
     with spool_of(site, spool) as opened:
         found = listed(opened, everything=everything)
+        budget = budget_line(len(held_back(alerts_in(opened), opened.log.clock_ns())), needed_score(opened))
     if as_json:
         out.print_json(json.dumps(found))
         return
     print_table(("alert", "state", "severity", "raised at (UTC)", "owner"), found)
+    if budget:
+        say(budget if everything else f"{budget} (--everything lists them)")
 
 
 @app.command("ack")

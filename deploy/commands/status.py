@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from collector.clocks.gateway_clock import spoken
+from deploy.alerts import budget_line
 from deploy.commands.console import Json, SitePath, SpoolOption, out, say
 from deploy.instants import utc_of_ns
 from deploy.status import Process, Status, StoreStatus, status_of
@@ -51,6 +52,7 @@ def screen(found: Status) -> Iterator[str]:
         yield _row("detection", f"{line} {'is up to date' if lag_s < 1 else f'is {spoken(lag_s)} behind'}")
     alerts = ", ".join(f"{count} {level}" for level, count in found.open_alerts.items() if count)
     yield _row("open alerts", f"{alerts} (andon alerts list)" if alerts else "none")
+    yield _row("alarm budget", budget_line(found.held_back, found.needed_score) or "room for all")
     yield _row("dead letters", f"{found.dead_letters} (andon dead list)" if found.dead_letters else "none")
     yield _row("missing, last 24 h", "nothing known" if not found.missing else "(andon ledger)")
     for one in found.missing:

@@ -63,7 +63,9 @@ class RaisingAbove(Threshold):
 
 
 def bound(method: str, start: type[Threshold], **settings: object) -> BoundRule:
-    return BoundRule(method, AlertRule(method=method, **settings), lambda _context: start())  # type: ignore[arg-type]
+    """A rule whose method tells facts, like every threshold: no alarm budget bounds it."""
+    rule = AlertRule(method=method, **settings)  # type: ignore[arg-type]
+    return BoundRule(method, rule, lambda _context: start(), is_fact=True)
 
 
 def batch_of(series: int, points: Iterable[tuple[float, float]], quality: Quality = Quality.GOOD) -> Batch:

@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from collector.readings import NS_PER_S, BatchBuilder, Kind, Quality, Series
-from detectors.calendar import Calendar, PlannedStop
+from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
+from detectors.calendar import Calendar, PlannedStop, Shift
 from detectors.detector import Context
+from detectors.flow import Flow
 from detectors.methods import output_drop
 from tests.detectors.played import START_S, Played, series
 
@@ -310,3 +311,101 @@ def test_a_stop_names_the_stock_it_starved_of():
 def test_a_lasting_drop_within_the_band_is_seen_in_the_end(line):
     line.run(7200)
     assert active(line.run(5400, takt_s=4.8))
+
+
+CUT = Series(Equipment("acme", "north", "", "cut", "saw"), "good", "1", Kind.COUNTER)
+FORM = Series(Equipment("acme", "north", "", "press", "form"), "good", "1", Kind.COUNTER)
+
+
+class Fed:
+    """The press with the cell before it and the line that feeds it; each makes a unit every 5 s, read every 10 s."""
+
+    def __init__(self, cells_in_order: tuple[str, ...] = ()) -> None:
+        self.series = {0: PERIODIC, 1: CUT, 2: FORM, 3: series("beads", Kind.STOCK)}
+        flow = Flow({}, {"north/press": ("north/cut",)})
+        context = Context(self.series, Calendar(), "north/press", flow=flow)
+        self.detector = output_drop.build(output_drop.Options(cells_in_order=cells_in_order), context)
+
+    def play(self, until_s: int, **stops: int) -> dict[str, float | str | bool]:
+        """Runs up to an instant; what stops when is said by name. The evidence then."""
+        self._give(3, 0, 10.0)
+        for second in range(10, until_s, 10):
+            for one, name in ((1, "cut"), (2, "form"), (0, "press")):
+                self._give(one, second, min(second, stops.get(name, until_s)) // 5)
+            if second == stops.get("beads", -1):
+                self._give(3, second, 0.0)
+        assert self.score >= 1.0
+        return self.detector.explain(0, (START_S + until_s) * NS_PER_S)
+
+    def _give(self, one: int, second: int, value: float) -> None:
+        builder, at_ns = BatchBuilder(), (START_S + second) * NS_PER_S + one
+        builder.add(one, at_ns, value, Quality.GOOD, at_ns)
+        if self.series[one] is CUT:
+            self.detector.hear(builder.build())
+            return
+        scores = self.detector.score(builder.build())
+        if len(scores) and scores.series[-1] == 0:
+            self.score = float(scores.score[-1])
+
+
+def test_a_stop_names_the_line_that_stopped_before_it() -> None:
+    said = Fed().play(4400, cut=3600, press=4000)
+    assert said["upstream_stopped"] == "north/cut/saw:good"
+    assert said["upstream_stopped_since_s"] == pytest.approx(START_S + 3600, abs=11)
+    assert said["cause_key"] == "output_drop:north/cut/saw:good"
+    assert float(said["stopped_since_s"]) == pytest.approx(START_S + 4000, abs=11)
+    assert float(said["units_lost"]) == pytest.approx(80, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [
+        {"cut": 4200, "press": 4000},  # it stopped after
+        {"cut": 1500, "press": 4000},  # longer before than the buffer lasts
+        {"beads": 1500, "press": 4000},
+        {"press": 4000},
+    ],
+)
+def test_what_began_later_or_long_before_is_no_cause(stops: dict[str, int]) -> None:
+    said = Fed().play(4400, **stops)
+    assert "cause_key" not in said
+    assert "stopped_since_s" in said
+
+
+def test_of_two_causes_the_first_is_the_cause_and_both_are_named() -> None:
+    said = Fed().play(4400, cut=3600, beads=3900, press=4000)
+    assert said["starved_of"] == "north/press/cell:beads"
+    assert said["cause_key"] == "output_drop:north/cut/saw:good"
+
+
+def test_a_cell_before_it_on_its_own_line_is_named_where_the_order_is_said() -> None:
+    assert "upstream_stopped" not in Fed().play(4400, form=3600, press=4000)
+    said = Fed(cells_in_order=("form", "cell")).play(4400, form=3600, press=4000)
+    assert said["upstream_stopped"] == "north/press/form:good"
+
+
+def test_shifts_that_overlap_count_once() -> None:
+    shifts = [
+        Shift(name="long", start=dt.time(0), end=dt.time(23)),
+        Shift(name="day", start=dt.time(6), end=dt.time(22)),
+    ]
+    lines = [Line(PERIODIC, Calendar("UTC", one)) for one in (shifts, shifts[:1])]
+    scores = [one.run(3600) + one.stand(300) for one in lines]
+    assert str(scores[0]) == str(scores[1])
+    assert active(scores[0])
+
+
+def test_an_hour_that_is_slow_every_day_is_usual_after_some_days() -> None:
+    detector = output_drop.build(
+        output_drop.Options(window_s=1200.0), Context({0: PERIODIC}, Calendar(), "north/press")
+    )
+    start_s, made, raised = START_S // 86_400 * 86_400, 0.0, []
+    for day in range(8):
+        builder = BatchBuilder()
+        for minute in range(24 * 60):
+            made += 6 if minute // 60 == 12 else 12
+            builder.add(0, (start_s + day * 86_400 + minute * 60) * NS_PER_S, made, Quality.GOOD, 0)
+        scores = detector.score(builder.build()).score
+        raised.append(bool((scores[12 * 60 + 20 : 13 * 60] >= 1.0).any()))
+    assert raised[1:3] == [True, True]
+    assert raised[-2:] == [False, False]

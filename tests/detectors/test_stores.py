@@ -11,7 +11,8 @@ import pytest
 from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Kind, Quality, Series
 from collector.spool.ledger import Cause, Gap
 from detectors.calendar import Calendar, Shift
-from detectors.detector import Context, Detector, Scores
+from detectors.detector import Context, Detector, Hearer, Scores
+from detectors.flow import Flow
 from detectors.methods import shortage
 from detectors.stores import HIGHEST_SCORE
 
@@ -133,7 +134,7 @@ def test_the_evidence_says_the_hour_the_line_and_the_order() -> None:
     assert said["next_overdue_h"] == pytest.approx(5.1, abs=0.01)
     early, middle, late = (float(said[f"time_to_empty{of}_s"]) for of in ("_early", "", "_late"))
     assert 0 < early <= middle <= late
-    assert 0.5 < float(said["chance_short_in_36_h"]) <= 1.0
+    assert 0.5 < float(said["chance_short_in_48_h"]) <= 1.0
 
 
 def test_an_order_in_the_past_is_said_to_be_overdue_and_loses_nothing() -> None:
@@ -202,3 +203,31 @@ def test_cuts_and_restarts_change_nothing(cut: int) -> None:
 def test_it_is_quiet_until_a_week_is_known() -> None:
     scores = store().score(batch(*weeks(1)[:70])).score
     assert np.isnan(scores).all()
+
+
+def fed(*, made: bool) -> Detector:
+    """The store beside a line that makes a unit an hour of two bolts; what it takes is booked at ten in the evening."""
+    counter = Series(Equipment("acme", "north", "", "press", "cell"), "good", "1", Kind.COUNTER)
+    context = Context(
+        {**SERIES, 3: counter}, Calendar("UTC", [SHIFT]), "north/inventory", flow=Flow({("north/press", "bolt"): 2.0})
+    )
+    detector = shortage.build(shortage.Options(response_s=RESPONSE_S), context)
+    units, stock = 0.0, 60.0 + 15 * 32
+    for hour in range(21 * DAY_H + 21):
+        if 6 <= hour % 24 < 22 and hour // 24 % 7 < 5:
+            units += 1
+            if made and isinstance(detector, Hearer):
+                detector.hear(batch((hour + 0.5, 3, units)))
+            if hour % 24 == 21 and hour < 21 * DAY_H:
+                stock -= 32
+                detector.score(batch((hour + 0.6, 0, stock)))
+    return detector
+
+
+def test_what_output_used_and_nobody_booked_yet_is_not_on_hand() -> None:
+    said, plain = (fed(made=made).explain(0, at_ns(21 * DAY_H + 21)) for made in (True, False))
+    assert said["stock"] == plain["stock"] == 60.0
+    assert float(said["used_not_booked"]) == pytest.approx(30, abs=2)
+    assert "used_not_booked" not in plain
+    assert said["use_per_h"] == pytest.approx(plain["use_per_h"], rel=0.15)
+    assert float(said["time_to_empty_s"]) < 0.7 * float(plain["time_to_empty_s"])

@@ -18,9 +18,18 @@ def render(state: BoardState, times: Times) -> Html:
         "div",
         el("ol", (_open_alert(view, state.exposures, names, times) for view in state.alerts), class_="alerts"),
         None if state.alerts else el("p", "None. The lines below say whether that is good news.", class_="quiet"),
-        _folded("Shelved or suppressed", state.set_aside, names, times),
+        _folded("Held back by the alarm budget", _held_back(state.set_aside), names, times),
+        _folded("Shelved or suppressed", _others(state.set_aside), names, times),
         _folded("Back to normal", state.returned, names, times),
     )
+
+
+def _held_back(views: tuple[AlertView, ...]) -> tuple[AlertView, ...]:
+    return tuple(view for view in views if view.alert.needed_score)
+
+
+def _others(views: tuple[AlertView, ...]) -> tuple[AlertView, ...]:
+    return tuple(view for view in views if not view.alert.needed_score)
 
 
 def _open_alert(view: AlertView, exposures: tuple[ExposureView, ...], names: Names, times: Times) -> Html:
