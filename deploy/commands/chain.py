@@ -50,12 +50,15 @@ def chain_lists(
     anonymous: Annotated[bool, typer.Option("--anonymous", help="Without the names of firms and sites.")] = False,
     home: Annotated[str, typer.Option(help="What counts as home: CN, region:NAME or cluster:NAME.")] = "",
     settings: Annotated[Path | None, typer.Option(help="Thresholds of the lists, as TOML.")] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="An earlier folder of the same chain, again for more.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The planners' lists: blank points, weak links, shortcomings, long boards, and chain leaders with their SMEs."""
     from deploy.chain_lists import found_in
 
-    found = found_in(folder, by=by, home=home, settings=settings, without_names=anonymous)
+    found = found_in(folder, by=by, home=home, settings=settings, earlier=earlier or (), without_names=anonymous)
     if as_json:
         out.print_json(data=found.facts())
         return
