@@ -19,6 +19,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.config import Positive, Section
 from collector.readings import NS_PER_S, Batch, Quality, Series
@@ -28,6 +29,8 @@ from detectors.detector import Context, Evidence, Point, Scores, as_scores
 from detectors.missed import Missed, concerns
 
 _UNUSABLE = frozenset({Cause.CLOCK, Cause.DEAD_LETTER})
+_UNMET, _NOBODY = -1, -2
+_FIRST_SERIES = 64
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -61,23 +64,21 @@ class Silent:
         self._per = options.per
         self._context = context
         self._words: dict[str, LastWord] = {}
+        self._subject = np.full(_FIRST_SERIES, _UNMET, np.int64)  # by series id: which of the words
 
     def score(self, batch: Batch) -> Scores:
         """Scores nothing by itself: takes note of the newest readings."""
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
-        at_ns, series = batch.at_ns[usable], batch.series[usable]
-        of: dict[str, list[int]] = {}
-        for one in dict.fromkeys(series.tolist()):
-            if self._context.series[one].equipment.line == INVENTORY_LINE:
-                continue
-            of.setdefault(self.subject(self._context.series[one]), []).append(one)
-        for subject, ids in of.items():
-            word = self._words.setdefault(subject, LastWord(ids[0]))
-            rows = np.flatnonzero(np.isin(series, ids))
-            newest = rows[np.argmax(at_ns[rows])]
-            if at_ns[newest] > word.last_ns:
-                word.last_ns, word.last_series = int(at_ns[newest]), int(series[newest])
-                word.missed.forget(word.last_ns)
+        subject = self._subjects(batch.series[usable])
+        of_words = subject >= 0
+        subject, at_ns, series = subject[of_words], batch.at_ns[usable][of_words], batch.series[usable][of_words]
+        if len(subject):
+            words = list(self._words.values())
+            for newest in _newest(subject, at_ns).tolist():
+                word = words[subject[newest]]
+                if at_ns[newest] > word.last_ns:
+                    word.last_ns, word.last_series = int(at_ns[newest]), int(series[newest])
+                    word.missed.forget(word.last_ns)
         return as_scores([])
 
     def tick(self, at_ns: int) -> Scores:
@@ -107,12 +108,42 @@ class Silent:
 
     def restore(self, state: bytes) -> None:
         self._words = msgspec.msgpack.decode(state, type=dict[str, LastWord])
+        self._subject = np.full(_FIRST_SERIES, _UNMET, np.int64)
+
+    def _subjects(self, series: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Whose word each reading is; negative where it is nobody's."""
+        if len(series) and series.max() >= len(self._subject):
+            more = np.full(int(series.max()) + 1, _UNMET, np.int64)
+            self._subject = np.concatenate((self._subject, more))
+        subject = self._subject[series]
+        unmet = subject == _UNMET
+        if unmet.any():
+            for one in dict.fromkeys(series[unmet].tolist()):
+                self._subject[one] = self._meet(one)
+            subject = self._subject[series]
+        return subject
+
+    def _meet(self, series: int) -> int:
+        of = self._context.series[series]
+        if of.equipment.line == INVENTORY_LINE:
+            return _NOBODY
+        name = self.subject(of)
+        self._words.setdefault(name, LastWord(series))
+        return list(self._words).index(name)
 
     def _judge(self, word: LastWord, at_ns: int) -> Point:
         quiet_s, missed_s = _quiet_s(word, at_ns), word.missed.within_ns(word.last_ns, at_ns) / NS_PER_S
         if quiet_s < self._after_s <= quiet_s + missed_s:
             return Point()  # it may have spoken
         return Point(quiet_s / self._after_s, quiet_s, 0.0, 0.0, self._after_s)
+
+
+def _newest(subject: NDArray[np.int64], at_ns: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The row of each subject's newest reading, the first of those with the same time."""
+    if (subject == subject[0]).all():
+        return np.array([np.argmax(at_ns)])
+    order = np.lexsort((-np.arange(len(at_ns)), at_ns, subject))
+    return order[np.append(np.flatnonzero(np.diff(subject[order])), len(order) - 1)]
 
 
 def _quiet_s(word: LastWord, at_ns: int) -> float:
