@@ -8,9 +8,14 @@ from typing import Annotated
 
 import typer
 
+from deploy.commands import chain_answers
 from deploy.commands.console import Json, SitePath, SpoolOption, complain, out, say, stand_by, until_ctrl_c
 
 app = typer.Typer(help="The map of the chain and its present risk.", no_args_is_help=True)
+app.command("verify")(chain_answers.chain_verify)
+app.command("exposure")(chain_answers.chain_exposure)
+app.command("systemic")(chain_answers.chain_systemic)
+app.command("export")(chain_answers.chain_export)
 
 _MOST_SAID = 200  # sentences of one kind; --json has all
 
@@ -63,6 +68,24 @@ def chain_lists(
         out.print_json(data=found.facts())
         return
     for sentence in found.sentences():
+        say(sentence)
+
+
+@app.command("why")
+def chain_why(
+    node: Annotated[str, typer.Argument(help="A node of the chain.")],
+    where: Annotated[Path, typer.Argument(metavar="FOLDER|SITE", help="A chain folder, or a site.toml.")],
+    settings: Annotated[Path | None, typer.Option(help="When a node is red or amber, as TOML.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Why a node is red: signal, days of stock, path, what binds, and how much more stock would turn it."""
+    from deploy.chain_why import answer_of, thresholds_of
+
+    answer = answer_of(where, node, thresholds_of(settings))
+    if as_json:
+        out.print_json(data=answer.facts())
+        return
+    for sentence in answer.sentences():
         say(sentence)
 
 

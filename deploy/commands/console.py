@@ -84,6 +84,15 @@ def progress_bar(what: str) -> Iterator[OnPublished]:
         yield on_published
 
 
+@contextmanager
+def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr that goes when all is done; yields what to call with (done, of how many)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, refresh_per_second=5, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
 def print_table(names: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> None:
     table = Table(*names, box=None)
     for row in rows:
