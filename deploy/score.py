@@ -24,9 +24,10 @@ from collector.folder import names_in
 from collector.readings import NS_PER_S, Kind
 from deploy.tables.columns import Choice
 from deploy.tables.csv_table import CsvTable, before, read_table
+from deploy.tables.reasons import reasons_of
 from deploy.tables.verdict_file import write_verdicts
 from detectors import methods
-from detectors.detector import Context, Detector
+from detectors.detector import Context, Detector, Evidence
 from detectors.offline.judging import judged
 from detectors.offline.verdicts import Verdicts
 
@@ -45,7 +46,10 @@ class ScoreError(AndonError):
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """`train_rows`: the first rows of each file only teach. `train`: a file whose rows do, before those of each."""
+    """`train_rows`: the first rows of each file only teach. `train`: a file whose rows do, before those of each.
+
+    `explain`: also which columns made each alarm, and how much of it.
+    """
 
     method: str
     out: Path
@@ -54,6 +58,7 @@ class ScoreOptions:
     train_rows: int = 0
     train: Path | None = None
     choice: Choice = field(default_factory=Choice)
+    explain: bool = False
 
 
 class Scored(msgspec.Struct):
@@ -168,6 +173,7 @@ def _score(
     whole, taught_rows = before(taught, found) if taught else (found, _first_rows(found, options.train_rows))
     method = chosen(options.method, options.options, found.table.step_ns, taught_rows, len(whole.table.names))
     with_series = whole.table.value.size <= _MOST_CELLS
+    explained: dict[int, Evidence] | None = {} if options.explain else None
     began = time.perf_counter()
     try:
         verdicts = judged(
@@ -178,6 +184,7 @@ def _score(
             slot_ns=method.slot_ns,
             with_series=with_series,
             heard=lambda rows, at_ns: progress(rows, len(whole.table), at_ns),
+            explained=explained,
         )
     except AndonError:
         raise
@@ -191,7 +198,8 @@ def _score(
     taught_rows = verdicts.taught_rows
     alarm = _alarms(verdicts, taught_rows)
     target = options.out / file.name
-    write_verdicts(target, whole, verdicts, alarm, taught_rows)
+    reasons = None if explained is None else reasons_of(explained, whole.table.names, alarm)
+    write_verdicts(target, whole, verdicts, alarm, taught_rows, reasons)
     own = alarm[taught_rows:] if taught else alarm
     stretches = int((np.diff(own.astype(np.int8), prepend=0) == 1).sum())
     notices = [*found.notices, *_notices(file, whole, verdicts, with_series=with_series)]

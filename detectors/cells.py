@@ -19,6 +19,7 @@ from collector.readings import NS_PER_S, Batch, Kind, Quality, Series
 from collector.spool.ledger import Gap
 from detectors.detector import NAN, Context, Evidence, Point, Scores, as_scores
 from detectors.missed import concerns
+from detectors.modes import Modes
 
 M = TypeVar("M")
 FEATURE_KINDS = frozenset({Kind.GAUGE, Kind.STATE})
@@ -28,12 +29,14 @@ FEATURE_KINDS = frozenset({Kind.GAUGE, Kind.STATE})
 class Rows:
     """Rows of one cell in order of time: `at_ns` int64[n], `values` float64[n, k]; `series` names the k columns.
 
-    A series that is new comes as a further column; the others keep their places.
+    A series that is new comes as a further column; the others keep their places. `modes` names the mode of the line at
+    each row (`detectors.modes`), empty for a judge that does not ask.
     """
 
     series: tuple[int, ...]
     at_ns: NDArray[np.int64]
     values: NDArray[np.float64]
+    modes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.at_ns)
@@ -87,10 +90,14 @@ class Kept(msgspec.Struct, Generic[M]):
     slot: int = -1
     heard: list[str] = []
     cells: dict[str, Cell[M]] = {}
+    modes: Modes = msgspec.field(default_factory=Modes)
 
 
 class PerCell(Generic[M]):
-    """A Detector from a judge; `memory` is the type the judge keeps, `kinds` those of the series that make the rows."""
+    """A Detector from a judge; `memory` is the type the judge keeps, `kinds` those of the series that make the rows.
+
+    With `mode_dwell_s` rows are told with the mode of the line, of which every one lasts so long on average.
+    """
 
     def __init__(
         self,
@@ -101,28 +108,37 @@ class PerCell(Generic[M]):
         every_s: float,
         stale_s: float,
         kinds: frozenset[Kind] = FEATURE_KINDS,
+        mode_dwell_s: float = 0.0,
     ) -> None:
         self._judge = judge
         self._context = context
         self._every_ns, self._stale_ns = int(every_s * NS_PER_S), int(stale_s * NS_PER_S)
         self._kinds = kinds
+        self._mode_dwell_s = mode_dwell_s
+        self._line = context.line.partition("/")[2] or context.line
         self._kept: Kept[M] = Kept()
+        self._telling: set[int] = set()
         self._places: dict[int, tuple[str, Cell[M], int] | None] = {}  # of each series; None: of another kind
         self._decoder = msgspec.msgpack.Decoder(Kept[memory])  # type: ignore[valid-type]
 
     def score(self, batch: Batch) -> Scores:
-        rows: list[tuple[str, int, list[float]]] = []
+        rows: list[_Row] = []
         kept, every_ns = self._kept, self._every_ns
         heard = dict.fromkeys(kept.heard)
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
         columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
         for series, at_ns, value in zip(*columns, strict=True):
             place = self._places[series] if series in self._places else self._place(series)
-            if place is None or at_ns <= place[1].heard_ns[place[2]]:
+            if place is None:
+                if series in self._telling:
+                    kept.modes.note(series, at_ns, value)
+                continue
+            if at_ns <= place[1].heard_ns[place[2]]:
                 continue
             if at_ns // every_ns > kept.slot:
                 end_ns = (kept.slot + 1) * every_ns
-                rows += [(cell, end_ns, kept.cells[cell].row(end_ns, self._stale_ns)) for cell in heard]
+                mode = self._mode(end_ns)
+                rows += [_Row(cell, end_ns, kept.cells[cell].row(end_ns, self._stale_ns), mode) for cell in heard]
                 heard = {}
                 kept.slot = at_ns // every_ns
             name, cell, column = place
@@ -141,6 +157,10 @@ class PerCell(Generic[M]):
             for column, series in enumerate(cell.series):
                 if gap.to_ns > cell.heard_ns[column] and concerns(gap, self._context.series[series]):
                     cell.values[column] = NAN
+
+    def listens(self, series: Series) -> bool:
+        """Series that the rule's own metric leaves out, and that say in which mode the line is."""
+        return self._mode_dwell_s > 0.0 and series.kind is Kind.STATE
 
     def subject(self, series: Series) -> str:
         return series.equipment.path
@@ -163,10 +183,17 @@ class PerCell(Generic[M]):
         self._kept = self._decoder.decode(state)
         self._places = {}
 
+    def _mode(self, at_ns: int) -> str:
+        if not self._mode_dwell_s:
+            return ""
+        return self._kept.modes.mode(self._context.calendar, self._line, at_ns, self._mode_dwell_s)
+
     def _place(self, series: int) -> tuple[str, Cell[M], int] | None:
         """Whose row a series is part of, and where; worked out once."""
         known = self._context.series[series]
         if known.kind not in self._kinds:
+            if self.listens(known):
+                self._telling.add(series)
             self._places[series] = None
             return None
         name = known.equipment.path
@@ -180,22 +207,30 @@ class PerCell(Generic[M]):
             cell = self._kept.cells[name] = Cell(self._judge.start(name))
         return cell
 
-    def _judged(self, rows: list[tuple[str, int, list[float]]]) -> Scores:
+    def _judged(self, rows: list[_Row]) -> Scores:
         """The verdicts on rows of several cells, in the order of the rows; each cell's are judged together."""
         of_cell: dict[str, list[int]] = {}
-        for i, (name, _, _) in enumerate(rows):
-            of_cell.setdefault(name, []).append(i)
+        for i, row in enumerate(rows):
+            of_cell.setdefault(row.cell, []).append(i)
         said: list[tuple[int, int, Point]] = [(0, 0, Point())] * len(rows)
         for name, places in of_cell.items():
             cell = self._kept.cells[name]
             verdicts = self._judge.judge(cell.memory, _gathered(cell, [rows[i] for i in places]))
             for i, (series, point) in zip(places, verdicts, strict=True):
-                said[i] = (series, rows[i][1], point)
+                said[i] = (series, rows[i].at_ns, point)
         return as_scores(said)
 
 
-def _gathered(cell: Cell[M], rows: list[tuple[str, int, list[float]]]) -> Rows:
+class _Row(NamedTuple):
+    cell: str
+    at_ns: int
+    values: list[float]
+    mode: str
+
+
+def _gathered(cell: Cell[M], rows: list[_Row]) -> Rows:
     """A cell's rows as columns; those from before a series was known are NaN there."""
     k = len(cell.series)
-    values = np.array([row if len(row) == k else row + [NAN] * (k - len(row)) for _, _, row in rows], np.float64)
-    return Rows(tuple(cell.series), np.array([at_ns for _, at_ns, _ in rows], np.int64), values.reshape(len(rows), k))
+    values = np.array([row.values + [NAN] * (k - len(row.values)) for row in rows], np.float64)
+    at_ns = np.array([row.at_ns for row in rows], np.int64)
+    return Rows(tuple(cell.series), at_ns, values.reshape(len(rows), k), tuple(row.mode for row in rows))

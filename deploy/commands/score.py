@@ -26,6 +26,7 @@ def score(
     time: Annotated[str, typer.Option(help="The column that says when; found when not given.")] = "",
     timezone: Annotated[str, typer.Option(help="Of times that name none.")] = "UTC",
     step_s: Annotated[float, typer.Option(min=1e-6, help="Between rows of a file without times.")] = 1.0,
+    explain: Annotated[bool, typer.Option("--explain", help="A last column: which columns made each alarm.")] = False,
     as_json: Json = False,
 ) -> None:
     """Runs a method over tables and writes, for every row, its score, the expected band and an alarm 0 or 1.
@@ -44,7 +45,7 @@ def score(
     if train_rows and train is not None:
         raise typer.BadParameter("--train-rows or --train, not both")
     choice = Choice(time, tuple(column or ()), tuple(without or ()), dt.UTC if timezone == "UTC" else zone, step_s)
-    options = ScoreOptions(method, target, tuple(option or ()), tuple(kind or ()), train_rows, train, choice)
+    options = ScoreOptions(method, target, tuple(option or ()), tuple(kind or ()), train_rows, train, choice, explain)
     with progress_bar(f"score {method}") as on_rows:
         scored = score_files(files, options, on_rows)
     if as_json:

@@ -7,13 +7,14 @@ Several:       time,score,alarm,worst,event, then for each column NAME.score,NAM
 `time` is as the file writes it. `score` 1.0 is the method's own threshold, empty where nothing is known yet. Of several
 columns, `score` and `alarm` are the row's: the largest of its columns' scores, or the method's own where it judges the
 row as a whole; `worst` is the column it was said of, or that shows it best, empty where no column does. `alarm` is 1 as
-long as an alarm stands, `event` in its first row alone.
+long as an alarm stands, `event` in its first row alone. Where it was asked for, a last column `reasons` names what made
+an alarm (`deploy.tables.reasons`), empty in rows without one.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -29,19 +30,28 @@ _BAND = ("expected_low", "expected", "expected_high")
 
 
 def write_verdicts(
-    path: Path, judged: CsvTable, verdicts: Verdicts, alarm: NDArray[np.bool_], taught_rows: int
+    path: Path,
+    judged: CsvTable,
+    verdicts: Verdicts,
+    alarm: NDArray[np.bool_],
+    taught_rows: int,
+    reasons: Mapping[int, str] | None = None,
 ) -> None:
-    """Writes the file; the folder is made when missing. `alarm` is a row's; rows without a time have no verdict."""
+    """Writes the file; the folder is made when missing. `alarm` is a row's; rows without a time have no verdict.
+    `reasons` are those of rows; without them there is no such column.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     names = judged.table.names
     has_series = bool(verdicts.series) and not (verdicts.is_of_cell and len(names) > 1)
     with path.open("w", encoding="utf-8", newline="") as opened:
-        csv.writer(opened, lineterminator="\n").writerow(_head(names, has_series=has_series))
+        told = () if reasons is None else ("reasons",)
+        csv.writer(opened, lineterminator="\n").writerow([*_head(names, has_series=has_series), *told])
         for start in range(0, len(judged.row), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             columns = _columns(names, verdicts, alarm, judged.row[rows], taught_rows, has_series=has_series)
             written = _quoted(judged.written[rows])
-            opened.writelines(",".join(line) + "\n" for line in zip(written, *columns, strict=True))
+            more = () if reasons is None else (_quoted([reasons.get(one, "") for one in judged.row[rows].tolist()]),)
+            opened.writelines(",".join(line) + "\n" for line in zip(written, *columns, *more, strict=True))
 
 
 def _head(names: Sequence[str], *, has_series: bool) -> list[str]:

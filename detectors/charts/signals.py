@@ -10,6 +10,7 @@ Plain sums over arrays whose size is the number of sensors: nothing depends on h
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import msgspec
@@ -23,13 +24,14 @@ Floats = NDArray[np.float64]
 NAMES = ("levels", "level", "level to others", "scatters", "scatter", "scatter to others")
 _BEGINS = 32  # readings of a sensor before it is followed; after twice as many its signals teach, after three times
 # they are judged
-_FAR, _BOUND = 12.0, 4.0  # spreads: beyond the first it is no further off, beyond the second it teaches no more
+_FAR, _BOUND = 5.0, 4.0  # spreads: beyond the first it is no further off, beyond the second it teaches no more
 _NEW = 3.0  # spreads that a change of what has always been constant counts for
 _FORGETS = 0.5  # of what is known of such a sensor stays after each block of rows in which it was news
 _SCATTER_SLOWER = 2.0  # times as many rows as the level are smoothed over
 _LEAST_SCATTER = 0.05  # spreads: what is calmer is told apart no more
 _RIDGE = 0.05
 _LEAST_SPREAD = 0.15  # of a signal, in spreads of its sensor
+_MOST_BLOCKS, _MOST_ALIKE = 125.0, 0.95
 _FIRST_REFIT = 64  # rows
 _REFITS = 4  # in the warm-up; then once in as many rows
 
@@ -44,8 +46,9 @@ class Signals(msgspec.Struct):
     matrices: bytearray = msgspec.field(default_factory=bytearray)
 
 
-_FIELDS = 9
+_FIELDS = 12
 _COUNT, _MIDDLE, _VARIANCE, _LEVEL, _SCATTER, _LEVEL_USUAL, _SCATTER_USUAL, _LEVEL_SPREAD, _SCATTER_SPREAD = range(9)
+_BLOCKS, _LAST_MEAN, _ALIKE = range(9, 12)  # blocks learned, the last one's mean level, how alike two in a row are
 
 
 class Followed(NamedTuple):
@@ -87,6 +90,7 @@ class Following:
         self._gain = 2.0 / (smooth + 1.0)
         self._scatter_gain = 2.0 / (_SCATTER_SLOWER * smooth + 1.0)
         self._memory, self._refit_rows = memory, max(warm // _REFITS, 1)
+        self._judged_from = max(3 * _BEGINS, warm // 2)
 
     def follow(self, state: Signals, rows: Floats) -> Followed:
         """Moves the signals by rows; NaN moves none."""
@@ -110,21 +114,30 @@ class Following:
         return Followed(rows, levels, scatters)
 
     def statistics(self, state: Signals, followed: Followed) -> Statistics:
-        columns, matrices = columns_of(state), _matrices(state)
         parts = np.empty((len(followed.readings), len(NAMES), state.sensors))
-        is_known = columns[_COUNT] >= 3 * _BEGINS
-        for i, signal in enumerate(followed[1:]):
-            away = (signal - columns[_LEVEL_USUAL + i]) / np.maximum(columns[_LEVEL_SPREAD + i], _LEAST_SPREAD)
-            away[:, ~is_known] = 0.0
-            inverse = matrices[2 + i]
-            away = _completed(away, np.isnan(followed.readings), inverse)
-            related = (away[:, None, :] * inverse).sum(axis=2)
+        for i in range(2):
+            away, related, inverse = self._away(state, followed, i)
             parts[:, 3 * i] = away * related
             parts[:, 3 * i + 1] = away * away
             parts[:, 3 * i + 2] = related * related / np.diagonal(inverse)
         values = parts.max(axis=2)
         values[:, ::3] = parts[:, ::3].sum(axis=2) / max(state.sensors, 1)
         return Statistics(np.sqrt(np.maximum(values, 0.0)), parts)
+
+    def apart(self, state: Signals, followed: Followed) -> Floats:
+        """In spreads, float64[n, 3, k]: level and scatter from usual, the level from what the others let expect."""
+        level, related, inverse = self._away(state, followed, 0)
+        scatter, _, _ = self._away(state, followed, 1)
+        return np.stack((level, scatter, related / np.sqrt(np.diagonal(inverse))), axis=1)
+
+    def _away(self, state: Signals, followed: Followed, i: int) -> tuple[Floats, Floats, Floats]:
+        """Of levels (0) or scatters (1): how far they are from usual, the same times the inverse, and the inverse."""
+        columns, inverse = columns_of(state), _matrices(state)[2 + i]
+        spread = np.maximum(columns[_LEVEL_SPREAD + i], _LEAST_SPREAD) * (1.0 if i else _widened(columns))
+        away = (followed[1 + i] - columns[_LEVEL_USUAL + i]) / spread
+        away[:, columns[_COUNT] < self._judged_from] = 0.0
+        away = _completed(away, np.isnan(followed.readings), inverse)
+        return away, (away[:, None, :] * inverse).sum(axis=2), inverse
 
     def learn(self, state: Signals, followed: Followed) -> None:
         """Takes rows for usual."""
@@ -138,7 +151,8 @@ class Following:
         own = np.where(is_followed, 1.0 / np.maximum(count - 2 * _BEGINS, n), 0.0)
         columns[_COUNT] = count
         state.rows += n
-        gain = 1.0 / min(max(state.rows, n), self._memory)
+        is_pair = is_followed[:, None] & is_followed
+        gain = np.maximum(own[:, None], own)  # of the one that is known for a shorter time
         for i, signal in enumerate(followed[1:]):
             usual_now, spread = columns[_LEVEL_USUAL + i], columns[_LEVEL_SPREAD + i]
             most = _BOUND * np.maximum(spread, 0.5)
@@ -147,7 +161,9 @@ class Following:
             usual_now += own * off.sum(axis=0)
             spread[:] = np.sqrt(np.maximum(spread * spread * (1.0 - n * own) + own * (off * off).sum(axis=0), 0.0))
             away = off / np.maximum(spread, _LEAST_SPREAD)
-            matrices[i] += gain * ((away[:, :, None] * away[:, None, :]).sum(axis=0) - n * matrices[i])
+            matrices[i] += gain * is_pair * ((away[:, :, None] * away[:, None, :]).sum(axis=0) - n * matrices[i])
+            if not i:
+                _learn_likeness(columns, away.mean(axis=0), is_followed)
         if state.rows >= state.refit_at:
             _refit(state)
             state.refit_at = state.rows + self._refit_rows
@@ -217,10 +233,35 @@ def _learn_readings(columns: Floats, rows: Floats, gain: Floats) -> None:
     middle += moved
 
 
+def _learn_likeness(columns: Floats, mean: Floats, is_followed: NDArray[np.bool_]) -> None:
+    """The first autocorrelation of the means of blocks, in which the mean square is about that of the level itself."""
+    blocks, last, alike = columns[_BLOCKS], columns[_LAST_MEAN], columns[_ALIKE]
+    gain = np.where(is_followed, 1.0 / np.maximum(np.minimum(blocks, _MOST_BLOCKS), 1.0), 0.0)
+    off = 0.5 * (mean - last) ** 2  # half the mean square of successive differences: von Neumann (1941)
+    alike += np.where(blocks > 0.0, gain * (off - alike), 0.0)
+    last[is_followed] = mean[is_followed]
+    blocks[is_followed] += 1.0
+
+
+def _widened(columns: Floats) -> Floats:
+    """By how much a limit for the next reading is wider than one for the known past, for each sensor's level, over that
+    of the sensor of which most is known: what all have in common is in the limits of the statistics already.
+
+    n independent blocks tell of a normal level what Student's t has at three deviations (Peiser, 1943), and the error
+    of the mean itself. A level whose blocks are alike is as if fewer were known: n (1 - r) / (1 + r).
+    """
+    r = np.minimum(np.maximum(1.0 - columns[_ALIKE], 0.0) + 4.0 / np.maximum(columns[_BLOCKS], 4.0), _MOST_ALIKE)
+    independent = np.maximum(columns[_BLOCKS] * (1.0 - r) / (1.0 + r), 1.0)
+    widened: Floats = (1.0 + 2.5 / independent) * np.sqrt(1.0 + 1.0 / independent)
+    widened /= widened.min(initial=math.inf)
+    return widened
+
+
 def _refit(state: Signals) -> None:
     matrices = _matrices(state)
     for i in range(2):
-        matrices[2 + i] = np.linalg.inv(matrices[i] + _RIDGE * np.eye(state.sensors))
+        size, axes = np.linalg.eigh(matrices[i])  # of pairs known for unlike times: some may be below zero
+        matrices[2 + i] = (axes / (np.maximum(size, 0.0) + _RIDGE)) @ axes.T
 
 
 def _matrices(state: Signals) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ import msgspec
 
 from collector.config import NotNegative, Positive, Section
 from collector.readings import NS_PER_S, Kind, Series
-from detectors.charts import baseline, quiet, sums
+from detectors.charts import baseline, quiet, running, sums
 from detectors.charts.arithmetic import ONE, Arithmetic, N, cleared
 from detectors.columns import PerSeriesColumns, Step
 from detectors.detector import NAN, Context, Evidence
@@ -34,7 +34,8 @@ class Options(Section, frozen=True, kw_only=True):
     """`k`: half the shift to be found, in deviations. `h`: the decision interval, designed for `arl0` if not given.
 
     `arl0`, `memory` (the past that counts as usual) and `accept_after` (an alarm that stood so long is the new usual)
-    are in readings. `hold_s`: an alarm stands at least so long.
+    are in readings. `hold_s`: an alarm stands at least so long. While the line is in
+    one of `idle_states`, in a planned stop, and for `settle_s` after, it is passed over (`detectors.charts.running`).
     """
 
     k: Annotated[float, msgspec.Meta(ge=0.05, le=3)] = 0.5
@@ -43,10 +44,13 @@ class Options(Section, frozen=True, kw_only=True):
     hold_s: NotNegative = 60.0
     memory: Annotated[float, msgspec.Meta(ge=100)] = 2_000.0
     accept_after: Annotated[float, msgspec.Meta(ge=10)] = 2_000.0
+    idle_states: tuple[str, ...] = running.IDLE_STATES
+    settle_s: NotNegative = 300.0
 
 
-def build(options: Options, context: Context) -> PerSeriesColumns:
-    return PerSeriesColumns(Cusum(options), context, frozenset({Kind.GAUGE}))
+def build(options: Options, context: Context) -> running.WhileRunning:
+    chart = PerSeriesColumns(Cusum(options), context, frozenset({Kind.GAUGE}))
+    return running.WhileRunning(chart, context, options.idle_states, options.settle_s)
 
 
 class Cusum:

@@ -21,7 +21,7 @@ import msgspec
 
 from collector.config import NotNegative, Positive, Section
 from collector.readings import Kind, Series
-from detectors.charts import baseline, quiet
+from detectors.charts import baseline, quiet, running
 from detectors.charts.arithmetic import ONE, Arithmetic, N, cleared
 from detectors.columns import PerSeriesColumns, Step
 from detectors.detector import NAN, Context, Evidence
@@ -36,7 +36,8 @@ class Options(Section, frozen=True, kw_only=True):
     if not given.
 
     `arl0`, `memory` (the past that counts as usual) and `accept_after` (an alarm that stood so long is the new usual)
-    are in readings. `hold_s`: an alarm stands at least so long.
+    are in readings. `hold_s`: an alarm stands at least so long. While the line is in
+    one of `idle_states`, in a planned stop, and for `settle_s` after, it is passed over (`detectors.charts.running`).
     """
 
     weight: Annotated[float, msgspec.Meta(ge=0.01, le=0.4)] = msgspec.field(default=0.1, name="lambda")
@@ -45,10 +46,13 @@ class Options(Section, frozen=True, kw_only=True):
     hold_s: NotNegative = 60.0
     memory: Annotated[float, msgspec.Meta(ge=100)] = 2_000.0
     accept_after: Annotated[float, msgspec.Meta(ge=10)] = 2_000.0
+    idle_states: tuple[str, ...] = running.IDLE_STATES
+    settle_s: NotNegative = 300.0
 
 
-def build(options: Options, context: Context) -> PerSeriesColumns:
-    return PerSeriesColumns(Ewma(options), context, frozenset({Kind.GAUGE}))
+def build(options: Options, context: Context) -> running.WhileRunning:
+    chart = PerSeriesColumns(Ewma(options), context, frozenset({Kind.GAUGE}))
+    return running.WhileRunning(chart, context, options.idle_states, options.settle_s)
 
 
 class Ewma:

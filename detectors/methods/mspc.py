@@ -24,18 +24,13 @@ import numpy as np
 
 from collector.config import Positive, Section
 from detectors.cells import PerCell, Rows, Verdict
-from detectors.charts import signals
+from detectors.charts import signals, standing
 from detectors.charts.signals import Floats
-from detectors.detector import NAN, Context, Evidence, Point
+from detectors.detector import Context, Evidence, Point
 from detectors.novel import tail
 
-_TAIL = 0.1  # the share of the past that is its tail
-_DOUBTFUL = 0.7  # a row from this score on teaches nothing
-_ENDS = 0.7  # an alarm stands until its score has been lower than this for `smooth_rows`
 _CHECKED_RATIO = 0.5  # of the warm-up: from here on limits are learned
 _BLOCK = 16  # rows: learned together
-_LEAST_EXCESS = 0.03  # of the quantile
-_DOUBT = 0.5  # a limit learned from few independent rows is wider by this root: half the standard error of its scale
 _TOLD = 3
 
 
@@ -57,18 +52,15 @@ class Process(msgspec.Struct):
     """What is kept of a cell: its signals, the tails of the statistics, and the rows of the block that is open.
 
     Learning is done at the end of a block of `_BLOCK` rows: `open_rows` float64[n, 3, k], `open_values` those of the
-    statistics, `teaches` whether each is usual. `standing` counts the rows of the present alarm, `calm` those below its
-    end.
+    statistics, `teaches` whether each is usual.
     """
 
-    rows: int = 0
+    standing: standing.Standing = msgspec.field(default_factory=standing.Standing)
     signals: signals.Signals = msgspec.field(default_factory=signals.Signals)
     tails: list[tail.Tail] = msgspec.field(default_factory=lambda: _tails())
     open_rows: bytes = b""
     open_values: list[list[float]] = []
     teaches: list[bool] = []
-    standing: int = 0
-    calm: int = 0
     metrics: list[str] = []
     evidence: list[float] = []  # of the last row: its statistics as shares of their limits
     parts: list[float] = []  # and what each sensor adds to the one that is nearest to its limit
@@ -86,6 +78,7 @@ class Mspc:
     def __init__(self, options: Options, context: Context) -> None:
         self._options = options
         self._context = context
+        self._hold = standing.Hold(options.smooth_rows, options.warm_rows, options.accept_after)
         self._signals = signals.Following(options.smooth_rows, options.memory_rows, options.warm_rows)
 
     def start(self, cell: str) -> Process:
@@ -101,7 +94,7 @@ class Mspc:
             if wide > state.sensors:
                 self._close(memory)
                 signals.widen(state, wide)
-                memory.rows, memory.standing, memory.tails = 0, 0, _tails()
+                memory.standing, memory.tails = standing.Standing(), _tails()
             most = begin + _BLOCK - len(memory.teaches)
             alike = begin + int(np.searchsorted(width[begin:], max(wide, state.sensors), side="right"))
             end = min(most, alike, len(rows))
@@ -143,7 +136,9 @@ class Mspc:
         places = parts.argmax(axis=1).tolist()
         *limits, limit = self._limits(memory)
         worst = np.maximum((found.values / limits).max(axis=1), total / limit)
-        scores = [self._stood(memory, level) for level in worst.tolist()]
+        stood = [self._hold.stood(memory.standing, level) for level in worst.tolist()]
+        scores = [score for score, _ in stood]
+        memory.teaches += [teaches for _, teaches in stood]
         memory.open_rows += np.stack(followed, axis=1).tobytes()
         memory.open_values += np.column_stack((found.values, total)).tolist()
         memory.evidence, memory.parts, memory.row = levels[-1].tolist(), parts[-1].tolist(), rows[-1].tolist()
@@ -164,27 +159,7 @@ class Mspc:
     def _limits(self, memory: Process) -> list[float]:
         """Where each statistic, and their mean, is an alarm; no rarer one is told than the rows learned can tell."""
         rarest = min(self._options.arl0, max(memory.signals.rows, self._options.warm_rows))
-        excesses = math.log(max(_TAIL * rarest * len(memory.tails), 1.0))
-        count = memory.tails[-1].count
-        doubt = math.sqrt(_DOUBT * self._options.smooth_rows / count) if count else math.inf
-        return [_limit(past, excesses) * (1.0 + doubt) for past in memory.tails]
-
-    def _stood(self, memory: Process, level: float) -> float:
-        """The score with its hold: an alarm stands until it has been calm for as many rows as are smoothed over."""
-        memory.rows += 1
-        if memory.rows <= self._options.warm_rows:
-            memory.teaches.append(True)
-            return NAN
-        if level >= 1.0:
-            memory.standing, memory.calm = memory.standing + 1, 0
-        elif memory.standing:
-            memory.standing, memory.calm = memory.standing + 1, memory.calm + 1 if level < _ENDS else 0
-            if memory.calm >= self._options.smooth_rows:
-                memory.standing = 0
-        memory.teaches.append(
-            (level < _DOUBTFUL and not memory.standing) or memory.standing > self._options.accept_after
-        )
-        return max(level, 1.0) if memory.standing else level
+        return standing.limits(memory.tails, rarest, self._options.smooth_rows)
 
     def _close(self, memory: Process) -> None:
         """Learns the block."""
@@ -194,17 +169,11 @@ class Mspc:
             teaches = np.array(memory.teaches)
             self._signals.learn(state, signals.Followed(*rows[teaches].transpose(1, 0, 2)))
             self._signals.accept_new(state, rows[~teaches, 0])
-            if memory.rows > _CHECKED_RATIO * self._options.warm_rows:
+            if memory.standing.rows > _CHECKED_RATIO * self._options.warm_rows:
                 values = np.array(memory.open_values)[teaches]
                 for past, own in zip(memory.tails, values.T.tolist(), strict=True):
-                    tail.excesses(past, [one for one in own if one > 0.0], _TAIL)
+                    tail.excesses(past, [one for one in own if one > 0.0], standing.TAIL)
         memory.open_rows, memory.open_values, memory.teaches = b"", [], []
-
-
-def _limit(past: tail.Tail, excesses: float) -> float:
-    """So many mean excesses above the quantile; endless before any was learned."""
-    mean_excess = past.above_sum / past.above - past.at if past.above else past.at
-    return past.at + excesses * max(mean_excess, _LEAST_EXCESS * past.at) or math.inf
 
 
 def _tails() -> list[tail.Tail]:

@@ -21,7 +21,7 @@ import msgspec
 
 from collector.config import NotNegative, Positive, Section
 from collector.readings import Kind, Series
-from detectors.charts import baseline, quiet, sums
+from detectors.charts import baseline, quiet, running, sums
 from detectors.charts.arithmetic import Arithmetic, N, cleared
 from detectors.columns import PerSeriesColumns, Step
 from detectors.detector import NAN, Context, Evidence
@@ -35,17 +35,21 @@ _FOUND = slice(_BASELINE.stop, _BASELINE.stop + 5)  # of the last change: level,
 class Options(Section, frozen=True, kw_only=True):
     """`delta`: half the change to be found, in deviations. `threshold`: designed for `arl0` if not given.
 
-    `arl0`: the wanted number of readings between false alarms. `hold_s`: an alarm stands so long.
+    `arl0`: the wanted number of readings between false alarms. `hold_s`: an alarm stands so long. While the line is in
+    one of `idle_states`, in a planned stop, and for `settle_s` after, it is passed over (`detectors.charts.running`).
     """
 
     delta: Annotated[float, msgspec.Meta(ge=0.05, le=3)] = 0.25
     threshold: Positive | None = None
     arl0: Annotated[float, msgspec.Meta(ge=50, le=1e9)] = 20_000.0
     hold_s: NotNegative = 300.0
+    idle_states: tuple[str, ...] = running.IDLE_STATES
+    settle_s: NotNegative = 300.0
 
 
-def build(options: Options, context: Context) -> PerSeriesColumns:
-    return PerSeriesColumns(PageHinkley(options), context, frozenset({Kind.GAUGE}))
+def build(options: Options, context: Context) -> running.WhileRunning:
+    chart = PerSeriesColumns(PageHinkley(options), context, frozenset({Kind.GAUGE}))
+    return running.WhileRunning(chart, context, options.idle_states, options.settle_s)
 
 
 class PageHinkley:

@@ -15,7 +15,7 @@ import numpy as np
 
 from collector.readings import Equipment, Kind, Series
 from detectors.calendar import Calendar
-from detectors.detector import Context, Detector
+from detectors.detector import Context, Detector, Evidence, Scores
 from detectors.models.taught import Taught
 from detectors.offline.lesson import Models, teach
 from detectors.offline.table import ROWS_AT_ONCE, Batches, Table, guesses
@@ -37,11 +37,13 @@ def judged(
     slot_ns: int = 0,
     with_series: bool = True,
     heard: Heard = lambda rows, at_ns: None,
+    explained: dict[int, Evidence] | None = None,
 ) -> Verdicts:
     """The verdicts of a method that starts afresh. Columns are gauges but for those in `kinds`.
 
     A method that has nothing to say of these is asked again with what looks like counters, then like stocks.
     The first `taught_rows` only teach; a method whose models are trained apart takes a quarter where none are given.
+    `explained` takes in the evidence of each row with an alarm, by row; it costs a call of the method for every row.
     `slot_ns`: a method of cells that judges slots so long puts its verdict at a slot's end; 0 for all others.
     """
     given = kinds or {}
@@ -53,12 +55,16 @@ def judged(
         has_slots = slot_ns > 0 and (is_of_cell or len(table.names) == 1)
         try:
             said = Said(table, guess, with_series=with_series, has_slots=has_slots)
+            if explained is not None:
+                explained.clear()
             detector, lesson = _started(table, build, context, taught)
-            _play(table, detector, said, heard, may_speak_at_ticks=False)
+            _play(table, detector, said, heard, may_speak_at_ticks=False, explained=explained)
         except _SpeaksAtTicks:
             said = Said(table, guess, with_series=with_series, has_slots=has_slots)
+            if explained is not None:
+                explained.clear()
             detector, lesson = _started(table, build, context, taught)
-            _play(table, detector, said, heard, may_speak_at_ticks=True)
+            _play(table, detector, said, heard, may_speak_at_ticks=True, explained=explained)
         if said.anything:
             break
     return said.verdicts(is_of_cell, taught, lesson)
@@ -79,20 +85,41 @@ class _SpeaksAtTicks(Exception):
     """The method judges the passing of time: it wants a tick at every row."""
 
 
-def _play(table: Table, detector: Detector, said: Said, heard: Heard, *, may_speak_at_ticks: bool) -> None:
+def _play(
+    table: Table,
+    detector: Detector,
+    said: Said,
+    heard: Heard,
+    *,
+    may_speak_at_ticks: bool,
+    explained: dict[int, Evidence] | None,
+) -> None:
     batches = Batches(table)
-    for start, end, ticks in _stretches(table, 1 if may_speak_at_ticks else ROWS_AT_ONCE):
+    row_by_row = may_speak_at_ticks or explained is not None
+    for start, end, ticks in _stretches(table, 1 if row_by_row else ROWS_AT_ONCE):
         batch = batches.between(start, end)
         if len(batch):
-            said.hear(detector.score(batch))
+            scores = detector.score(batch)
+            said.hear(scores)
+            _explain(detector, scores, said, explained)
         for at_ns in ticks:
             scores = detector.tick(at_ns)
+            _explain(detector, scores, said, explained)
             if len(scores) and not may_speak_at_ticks:
                 raise _SpeaksAtTicks
             said.hear(scores)
         if end % ROWS_AT_ONCE == 0 or end == len(table):
             said.settle()
             heard(end, int(table.at_ns[end - 1]))
+
+
+def _explain(detector: Detector, scores: Scores, said: Said, explained: dict[int, Evidence] | None) -> None:
+    """Keeps why the most alarmed verdict of a row is an alarm."""
+    if explained is None or not (scores.score >= 1.0).any():
+        return
+    most = int(np.nanargmax(scores.score))
+    series, at_ns = int(scores.series[most]), int(scores.at_ns[most])
+    explained[said.row_of(at_ns)] = {"series": float(series), **detector.explain(series, at_ns)}
 
 
 def _stretches(table: Table, rows: int) -> Iterator[tuple[int, int, Sequence[int]]]:

@@ -52,6 +52,10 @@ class Said:
         if len(scores):
             self._waiting.append(scores)
 
+    def row_of(self, at_ns: int) -> int:
+        """The row at which a verdict of this instant stands."""
+        return int(np.searchsorted(self._at_ns, at_ns)) - (1 if self._has_slots else 0)
+
     def settle(self) -> None:
         """Puts what was heard into its rows."""
         if not self._waiting:

@@ -152,3 +152,23 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(
 
 def test_two_files_of_one_name_would_overwrite_each_other(tmp_path: Path, frozen: Path) -> None:
     assert "score them into two folders" in refused(tmp_path, frozen, frozen, "--method", "stuck")
+
+
+@pytest.mark.parametrize("method", ["mspc", "one_class_sgd", "isolation_forest"])
+def test_the_reasons_name_the_columns_that_made_an_alarm_and_change_no_verdict(tmp_path: Path, method: str) -> None:
+    rng = np.random.default_rng(1)
+    load, noise = rng.normal(size=(2, 600, 3))
+    values = 50.0 + load[:, :1] * np.array([3.0, 1.0, 2.0]) + 0.3 * noise
+    values[500:, 1] += 8.0
+    lines = [f"{i},{','.join(f'{one:.3f}' for one in row)}" for i, row in enumerate(values)]
+    path = tmp_path / "pump.csv"
+    path.write_text("\n".join(["time,flow,pressure 2,current", *lines]) + "\n", encoding="utf-8")
+    found = []
+    for word in ((), ("--explain",)):
+        score(tmp_path, path, "--method", method, "--train-rows", "300", *word)
+        found.append(rows_of(tmp_path / "out" / "pump.csv"))
+    (head, plain), (more, explained) = found
+    assert more == [*head, "reasons"]
+    assert [row[:-1] for row in explained] == plain
+    assert all(bool(row[-1]) is (row[2] == "1") for row in explained)
+    assert explained[560][-1].startswith("pressure 2 ")
