@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SERVERS := mosquitto influxdb chromium chromium-driver
+SERVERS := mosquitto influxdb chromium chromium-driver prometheus prometheus-alertmanager docker-compose
+CHECKERS := build/checkers
+CHECKERS_FROM := tests/dashboards/checkers
 
-.PHONY: demo test check bench bench-peers fuzz soak plant servers clean
+.PHONY: demo test check grafana-check bench bench-peers fuzz soak plant servers checkers clean
 demo: $(VENV)/.demo ## everything in one process; the board on localhost
 	$(BIN)/andon demo $(ARGS)
 
@@ -26,6 +28,9 @@ check: $(VENV)/.dev ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+grafana-check: $(VENV)/.dev checkers ## boards, rules and files judged by Grafana's own parts, and every seeded fault
+	$(BIN)/python -m tests.dashboards.checkers
+
 bench: $(VENV)/.dev ## figures, three runs each: median and spread
 	$(BIN)/andon bench $(ARGS)
 
@@ -42,6 +47,18 @@ soak: $(VENV)/.dev ## 30 minutes at 1,000 messages/s: memory, descriptors, balan
 servers: ## the real servers the tests use (Debian, as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SERVERS)
+	command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm
+	$(MAKE) checkers
+
+checkers: $(CHECKERS)/installed.json ## Grafana's own npm packages, Prism and grafana-client, pinned, under build/ (needs node and npm)
+
+$(CHECKERS)/installed.json: $(addprefix $(CHECKERS_FROM)/,package.json package-lock.json .npmrc requirements.txt)
+	mkdir -p $(CHECKERS)
+	cp $(addprefix $(CHECKERS_FROM)/,package.json package-lock.json .npmrc) $(CHECKERS)/
+	cd $(CHECKERS) && npm ci --silent
+	$(PYTHON) -m venv $(CHECKERS)/venv
+	$(CHECKERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $(CHECKERS_FROM)/requirements.txt
+	cp $(CHECKERS_FROM)/package-lock.json $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -28,7 +28,20 @@ ALERT_STATE = Measurement(
 ALERT_EVENT = Measurement(
     "alert_event",
     ("site", "line", "kind", "subject"),
-    ("title", "text", "tags", "time_end", "severity", "acked_by", "acked_at", "verdict", "cause", "alert_id"),
+    (
+        "title",
+        "text",
+        "tags",
+        "time_end",
+        "severity",
+        "acked_by",
+        "acked_at",
+        "verdict",
+        "cause",
+        "alert_id",
+        *("raised", "acknowledged", "said_true", "said_false", "hidden"),  # 0 or 1, to be summed up over time
+        "ack_after_s",
+    ),
 )
 OEE = Measurement(
     "oee",
@@ -47,14 +60,43 @@ EXPOSURE = Measurement(
         "stops_at",
         "cause",
         "best_action",
+        "recover_p80_d",  # the median is time_to_recover_d; gap_d and lost are at the median, too
+        "recover_p95_d",
+        "gap_p80_d",
+        "gap_p95_d",
+        "lost",
+        "lost_p80",
+        "lost_p95",
+        "loss_chance_ratio",
+        "output_low",
+        "output_high",
+        "unknown",
+        "why",
     ),
+)
+RECOVERY = Measurement(
+    "recovery",
+    ("node", "material"),
+    ("kind", "began", "ended", "lasted_d", "days_to_80_d", "days_to_95_d", "output_ratio", "over"),
 )
 CHAIN_NODE = Measurement(
     "chain_node",
-    ("node", "kind"),
-    ("title", "subtitle", "risk", "days_of_supply_d", "time_to_survive_d", "stops_at", "x", "y"),
+    ("node", "kind", "cluster"),
+    (
+        *("on_map", "title", "subtitle", "risk", "days_of_supply_d", "time_to_survive_d", "stops_at", "x", "y"),
+        *("chance_ratio", "colour"),
+    ),
 )
-CHAIN_ARC = Measurement("chain_arc", ("source", "target", "material"), ("risk", "share", "lead_time_d"))
+CHAIN_ARC = Measurement(
+    "chain_arc",
+    ("source", "target", "material", "source_cluster", "target_cluster"),
+    ("on_map", "id", "risk", "share", "lead_time_d"),
+)
+CHAIN_STOCK = Measurement(
+    "chain_stock",
+    ("node", "material", "cluster"),
+    ("on_map", "title", "days_of_supply_d", "lead_time_d", "spare_d", "on_hand", "use_per_d", "empty_at"),
+)
 STOCK_RECEIPTS = Measurement(
     "stock_receipts",
     ("site", "item"),
@@ -71,8 +113,10 @@ MEASUREMENTS = (
     ALERT_EVENT,
     OEE,
     EXPOSURE,
+    RECOVERY,
     CHAIN_NODE,
     CHAIN_ARC,
+    CHAIN_STOCK,
     STOCK_RECEIPTS,
     BOM_VERSION,
     WATCH_BEAT,

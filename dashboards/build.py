@@ -14,10 +14,33 @@ Json = dict[str, Any]
 DATA_SOURCE = {"type": "influxdb", "uid": "andon-influxdb"}
 FOLDER_UID, FOLDER_TITLE = "andon", "Andon"
 GREY, YELLOW, RED = "#7b7f87", "#e0b400", "#d44a3a"
+DARK_GREY, LIGHT_GREY = "#5a5e66", "#a4a8b0"
+GREYS = (GREY, DARK_GREY, LIGHT_GREY)  # what stands for normal
 _SCHEMA_VERSION = 39
+_OTHER_BOARDS: Json = {
+    "type": "dashboards",
+    "title": "Andon",
+    "tags": ["andon"],
+    "icon": "external link",
+    "tooltip": "the other boards, at this time, for this site and line",
+    "asDropdown": False,
+    "targetBlank": False,
+    "includeVars": True,
+    "keepTime": True,
+}
 
 
-def dashboard(uid: str, title: str, description: str, *, panels: Sequence[Json], variables: Sequence[Json]) -> Json:
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    *,
+    panels: Sequence[Json],
+    variables: Sequence[Json],
+    annotations: Sequence[Json] = (),
+    last: str = "6h",
+) -> Json:
+    """A board; its links lead to the others and take time and variables along."""
     return {
         "uid": uid,
         "title": title,
@@ -27,13 +50,26 @@ def dashboard(uid: str, title: str, description: str, *, panels: Sequence[Json],
         "editable": True,
         "graphTooltip": 1,
         "refresh": "10s",
-        "time": {"from": "now-6h", "to": "now"},
+        "time": {"from": f"now-{last}", "to": "now"},
         "timezone": "browser",
         "templating": {"list": list(variables)},
-        "annotations": {"list": []},
-        "links": [],
+        "annotations": {"list": list(annotations)},
+        "links": [_OTHER_BOARDS],
         "panels": list(panels),
     }
+
+
+def constant(name: str, value: str) -> Json:
+    """A value that panels use and nobody chooses."""
+    chosen = {"text": value, "value": value}
+    return {"type": "constant", "name": name, "query": value, "hide": 2, "skipUrlSync": True, "current": chosen}
+
+
+def annotation(name: str, query: str, *, title: str, text: str, tags: str, ends: str) -> Json:
+    """Marks on time series, one a row of the query; the others name its columns, `ends` that of the end (ms)."""
+    columns = {"titleColumn": title, "textColumn": text, "tagsColumn": tags, "timeEndColumn": ends}
+    asked = {"refId": "Anno", "query": query, "rawQuery": True, "queryType": "tags", "fromAnnotations": True, **columns}
+    return {"name": name, "datasource": DATA_SOURCE, "enable": True, "hide": False, "iconColor": GREY, "target": asked}
 
 
 def variable(name: str, label: str, query: str, *, multi: bool = False) -> Json:
@@ -94,6 +130,17 @@ def override(column: str, **properties: Any) -> Json:
     return {"matcher": {"id": "byName", "options": column}, "properties": listed}
 
 
+def link(title: str, url: str, *, new_tab: bool = False) -> Json:
+    """A link from a cell or tile; `${...}` in the address is filled in by Grafana."""
+    return {"title": title, "url": url, "targetBlank": new_tab}
+
+
+def to_board(title: str, uid: str, **variables: str) -> Json:
+    """A link to another board that keeps the time; each variable is given as Grafana's own expression."""
+    given = "".join(f"&var-{name}={value}" for name, value in variables.items())
+    return link(title, f"/d/{uid}?${{__url_time_range}}{given}")
+
+
 def table(sort_by: Sequence[tuple[str, bool]]) -> Json:
     """Options of a table; `sort_by` lists (heading, largest first)."""
     return {
@@ -131,6 +178,11 @@ def columns(renamed: Mapping[str, str], *, without: Sequence[str] = ()) -> Json:
     }
 
 
+def renamed(pattern: str, name: str) -> Json:
+    """A transformation: what fits the regular expression in a series' name is called otherwise."""
+    return {"id": "renameByRegex", "options": {"regex": pattern, "renamePattern": name}}
+
+
 def words(by_value: Mapping[float, tuple[str, str]]) -> list[Json]:
     """A mapping value -> (word, colour)."""
     options = {
@@ -138,6 +190,43 @@ def words(by_value: Mapping[float, tuple[str, str]]) -> list[Json]:
         for i, (value, (word, colour)) in enumerate(by_value.items())
     }
     return [{"type": "value", "options": options}]
+
+
+def bands(*bands: tuple[float | None, float | None, str, str]) -> list[Json]:
+    """A mapping (from, to, word, colour); a bound of None is open."""
+    return [
+        {"type": "range", "options": {"from": low, "to": high, "result": {"text": text, "color": colour, "index": i}}}
+        for i, (low, high, text, colour) in enumerate(bands)
+    ]
+
+
+def patterns(*patterns: tuple[str, str, str]) -> list[Json]:
+    """A mapping (regular expression, word in its place, colour)."""
+    return [
+        {"type": "regex", "options": {"pattern": pattern, "result": {"text": text, "color": colour, "index": i}}}
+        for i, (pattern, text, colour) in enumerate(patterns)
+    ]
+
+
+def lines() -> Json:
+    """Options of a time series."""
+    return {
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull"]},
+        "tooltip": {"mode": "multi", "sort": "none"},
+    }
+
+
+def strips(show_value: str = "never") -> Json:
+    """Options of a state timeline."""
+    return {
+        "showValue": show_value,
+        "rowHeight": 0.8,
+        "mergeValues": True,
+        "alignValue": "left",
+        "perPage": 20,
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
 
 
 def steps(*above: tuple[float | None, str]) -> Json:

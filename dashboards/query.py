@@ -7,21 +7,53 @@ board's variables are left for Grafana to fill in. InfluxQL is what InfluxDB 1.8
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from collector.schema import Measurement
 
 Columns = Mapping[str, str]  # a column's heading -> the field it shows
 
 
-def chosen(tag: str) -> tuple[str, str]:
-    """The condition that a tag is what the board's variable of the same name says."""
-    return tag, f"=~ /^${tag}$/"
+class Linear(NamedTuple):
+    """A field in other units: `plus + times * field`."""
+
+    field: str
+    times: float
+    plus: float = 0.0
+
+
+class Kept(NamedTuple):
+    """Which rows are shown: those whose newest field compares so, such as `Kept("stops_at", "> 0")`."""
+
+    field: str
+    test: str
+
+
+def chosen(tag: str, variable: str = "") -> tuple[str, str]:
+    """The condition that a tag is what the board's variable says, that of the same name unless told another."""
+    return tag, f"=~ /^${variable or tag}$/"
 
 
 def equals(tag: str, value: str) -> tuple[str, str]:
     """The condition that a tag has one value."""
     return tag, "= " + _text(value)
+
+
+def among(tag: str, values: Sequence[str]) -> tuple[str, str]:
+    """The condition that a tag has one of several values."""
+    return tag, f"=~ /^({'|'.join(map(re.escape, values))})$/"
+
+
+def other_than(tag: str, value: str) -> tuple[str, str]:
+    """The condition that a tag has any value but one."""
+    return tag, "!= " + _text(value)
+
+
+def of_family(names: Sequence[str]) -> tuple[str, str]:
+    """The condition that a metric is one of these families, `name/...`."""
+    return "metric", f"=~ /^({'|'.join(map(re.escape, names))})\\//"
 
 
 Condition = tuple[str, str]
@@ -62,6 +94,47 @@ def latest_above(
     return f"SELECT {shown} FROM ({inner}) WHERE {_name(first)} > {limit:g} GROUP BY {groups}"
 
 
+def rows(
+    stored: Measurement,
+    columns: Mapping[str, str | Linear],
+    *,
+    by: Sequence[str],
+    newest: str,
+    kept: Sequence[Kept] = (),
+    where: Sequence[Condition] = (),
+    within: str = "",
+) -> str:
+    """One row a group, its newest point, tags among the columns: the answer is one table, as a node graph needs it.
+
+    `newest` is a field every point has. `within` (such as "400d") fixes the window; without it the time picker does.
+    """
+    used = [column.field if isinstance(column, Linear) else column for column in columns.values()]
+    used += [one.field for one in kept]
+    fields = [field for field in dict.fromkeys([newest, *used]) if field not in by]
+    picked = [f"last({_field(stored, newest)}) AS {_name(newest)}"]
+    picked += [f"{_field(stored, field)} AS {_name(field)}" for field in fields if field != newest]
+    window = f"time > now() - {within}" if within else "$timeFilter"
+    condition = " AND ".join([window, *_conditions(stored, where)])
+    groups = ", ".join(_tags(stored, by))
+    inner = f"SELECT {', '.join(picked)} FROM {_name(stored.name)} WHERE {condition} GROUP BY {groups}"
+    shown = ", ".join(f"{_term(column)} AS {_name(heading)}" for heading, column in columns.items())
+    tests = " AND ".join(f"{_name(one.field)} {one.test}" for one in kept)
+    return f"SELECT {shown} FROM ({inner})" + (f" WHERE {tests}" if tests else "")
+
+
+def summed(stored: Measurement, columns: Columns, *, where: Sequence[Condition] = (), by: Sequence[str] = ()) -> str:
+    """The sum of each field over the time shown; one row a group."""
+    shown = ", ".join(f"sum({_field(stored, field)}) AS {_name(heading)}" for heading, field in columns.items())
+    groups = ", ".join(_tags(stored, by))
+    return f"SELECT {shown} FROM {_name(stored.name)} WHERE {_filter(stored, where)} GROUP BY {groups}"
+
+
+def events(stored: Measurement, fields: Sequence[str], *, where: Sequence[Condition] = ()) -> str:
+    """Every point with its own time, fields under their own names, for annotations."""
+    shown = ", ".join(_field(stored, field) for field in fields)
+    return f"SELECT {shown} FROM {_name(stored.name)} WHERE {_filter(stored, where)}"
+
+
 def tag_values(stored: Measurement, tag: str, *, where: Sequence[Condition] = ()) -> str:
     """Every value a tag has, for a variable."""
     (key,) = _tags(stored, [tag])
@@ -75,6 +148,12 @@ def _filter(stored: Measurement, where: Sequence[Condition]) -> str:
 
 def _conditions(stored: Measurement, where: Sequence[Condition]) -> list[str]:
     return [f"{key} {test}" for key, (_, test) in zip(_tags(stored, [tag for tag, _ in where]), where, strict=True)]
+
+
+def _term(column: str | Linear) -> str:
+    if isinstance(column, str):
+        return _name(column)
+    return f"{column.plus:g} + {column.times:g} * {_name(column.field)}"
 
 
 def _tags(stored: Measurement, tags: Sequence[str]) -> list[str]:

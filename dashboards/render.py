@@ -1,29 +1,59 @@
-"""Writes everything Grafana reads from disk: boards, data source, board provider and the rule.
+"""Writes everything Grafana reads from disk: boards, data source, board provider and the rules, and examples beside.
 
 `render(folder)` writes, `check(folder)` says what differs from what would be written. The same source gives the same
-bytes. Provisioning files are JSON, which is YAML: no library decides how they are spelled.
+bytes. Provisioning files are JSON, which is YAML: no library decides how they are spelled. `Wishes` are a site's own.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import json
 import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import dashboards.boards
+from dashboards import acknowledge, sources
 from dashboards.alerting import rule_file
 from dashboards.boards.plant_overview import UID as OVERVIEW_UID
-from dashboards.build import DATA_SOURCE, FOLDER_TITLE, FOLDER_UID, Json
+from dashboards.build import FOLDER_TITLE, FOLDER_UID, Json
 from dashboards.layout import panel_id
+from dashboards.mute_times import MUTE_TIMING, mute_file
+from dashboards.variables import BOARD_URL
+from detectors.calendar import PlannedStop, Shift
 
+_PARTS = ("dashboards", "provisioning", "examples")
 _BOARDS_ON_GRAFANA = "/etc/grafana/andon/dashboards"
+_EXAMPLE_SHIFTS = (
+    Shift(name="early", start=dt.time(6), end=dt.time(14), days=("mon", "tue", "wed", "thu", "fri")),
+    Shift(name="late", start=dt.time(14), end=dt.time(22), days=("mon", "tue", "wed", "thu", "fri")),
+)
 
 
-def render(folder: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Wishes:
+    """What a site wants other than by default.
+
+    `board_url`: where browsers find the local board. `acknowledges`: rows get the button that acknowledges from inside
+    Grafana, for which the board must allow Grafana's origin. `shifts`, `stops`: warnings are muted outside of them.
+    """
+
+    board_url: str = BOARD_URL
+    acknowledges: bool = False
+    timezone: str = "UTC"
+    shifts: Sequence[Shift] = ()
+    stops: Sequence[PlannedStop] = ()
+
+
+DEFAULT = Wishes()
+
+
+def render(folder: Path, wishes: Wishes = DEFAULT) -> list[Path]:
     """Writes all files under `folder` (deploy/grafana) and returns their paths."""
     written = []
-    for name, content in files().items():
+    for name, content in files(wishes).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
@@ -31,9 +61,9 @@ def render(folder: Path) -> list[Path]:
     return written
 
 
-def check(folder: Path) -> list[str]:
+def check(folder: Path, wishes: Wishes = DEFAULT) -> list[str]:
     """One sentence for every file that is missing, differs or should not be there; none when all is as rendered."""
-    expected = files()
+    expected = files(wishes)
     found = {str(path.relative_to(folder)): path for path in _rendered_in(folder)}
     said = [f"{folder / name} is missing: render again" for name in sorted(expected.keys() - found.keys())]
     said += [
@@ -45,12 +75,24 @@ def check(folder: Path) -> list[str]:
     return said
 
 
-def files() -> dict[str, str]:
-    """What `render` writes: content by path below its folder."""
-    contents: dict[str, Json] = {f"dashboards/{name}.json": board for name, board in boards().items()}
-    contents["provisioning/datasources/andon.yaml"] = _data_source_file()
+def files(wishes: Wishes = DEFAULT) -> dict[str, str]:
+    """What `render` writes: content by path below its folder. Only `provisioning` and `dashboards` go to Grafana."""
+    contents: dict[str, Json] = {
+        f"dashboards/{name}.json": acknowledge.as_wished(board, wishes.board_url, button=wishes.acknowledges)
+        for name, board in boards().items()
+    }
+    mutes = bool(wishes.shifts or wishes.stops)
+    rules = rule_file(OVERVIEW_UID, panel_id("open_alerts"), muted=MUTE_TIMING if mutes else "")
+    contents["provisioning/datasources/andon.yaml"] = sources.influxdb_2()
     contents["provisioning/dashboards/andon.yaml"] = _provider_file()
-    contents["provisioning/alerting/andon.yaml"] = rule_file(OVERVIEW_UID, panel_id("open_alerts"))
+    contents["provisioning/alerting/andon.yaml"] = rules
+    if mutes:
+        calendar = mute_file(wishes.timezone, wishes.shifts, wishes.stops)
+        contents["provisioning/alerting/mute_times.yaml"] = calendar
+    contents["examples/influxdb_1.yaml"] = sources.influxdb_1()
+    contents["examples/influxdb_3.yaml"] = sources.influxdb_3()
+    contents["examples/contact_point.yaml"] = sources.contact_point()
+    contents["examples/mute_times.yaml"] = mute_file("Asia/Shanghai", _EXAMPLE_SHIFTS, ())
     return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in contents.items()}
 
 
@@ -61,29 +103,7 @@ def boards() -> dict[str, Json]:
 
 
 def _rendered_in(folder: Path) -> list[Path]:
-    return [path for part in ("dashboards", "provisioning") for path in (folder / part).rglob("*") if path.is_file()]
-
-
-def _data_source_file() -> Json:
-    """InfluxQL on InfluxDB 2 by its token; `$NAME` is filled in by Grafana from its environment."""
-    source = {
-        "name": "Andon",
-        "uid": DATA_SOURCE["uid"],
-        "type": DATA_SOURCE["type"],
-        "access": "proxy",
-        "url": "$INFLUX_URL",
-        "isDefault": False,
-        "editable": False,
-        "jsonData": {
-            "version": "InfluxQL",
-            "dbName": "$INFLUX_BUCKET",
-            "httpMode": "POST",
-            "httpHeaderName1": "Authorization",
-            "timeInterval": "1s",
-        },
-        "secureJsonData": {"httpHeaderValue1": "Token $INFLUX_TOKEN"},
-    }
-    return {"apiVersion": 1, "datasources": [source]}
+    return [path for part in _PARTS for path in (folder / part).rglob("*") if path.is_file()]
 
 
 def _provider_file() -> Json:

@@ -7,7 +7,7 @@ from math import isnan
 import msgspec
 
 from collector import schema
-from collector.readings import Series
+from collector.readings import NS_PER_S, Series
 from collector.spool.frames import Field, Record
 from detectors.alerts import Alert, State
 from detectors.detector import Point
@@ -29,6 +29,7 @@ def event_output(alert: Alert) -> ShardOutput:
         "verdict": alert.verdict,
         "cause": alert.cause_key,
         "alert_id": alert.alert_id,
+        **_counted(alert),
     }
     record = Record(
         measurement=schema.ALERT_EVENT.name,
@@ -40,6 +41,19 @@ def event_output(alert: Alert) -> ShardOutput:
     )
     output_id = f"alert|{alert.alert_id}|{alert.changed_at_ns}|{alert.state}|{len(alert.comments)}"
     return ShardOutput(output_id, record)
+
+
+def _counted(alert: Alert) -> dict[str, Field]:
+    """What of it a scorecard counts (`detectors.scorecard`), as numbers that a store can sum up."""
+    told = alert.fired_at_ns > 0 and not alert.suppressed_by
+    counted: dict[str, Field] = {
+        "raised": int(told),
+        "acknowledged": int(told and bool(alert.acked_by)),
+        "said_true": int(alert.verdict == "true"),
+        "said_false": int(alert.verdict == "false"),
+        "hidden": int(bool(alert.suppressed_by)),
+    }
+    return counted | ({"ack_after_s": (alert.acked_at_ns - alert.fired_at_ns) / NS_PER_S} if alert.acked_by else {})
 
 
 def level_output(alert: Alert, at_ns: int) -> ShardOutput:

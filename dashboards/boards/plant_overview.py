@@ -1,21 +1,21 @@
-"""Plant overview: in half a minute, is each line running, what is abnormal, and what is next."""
+"""Plant overview: in half a minute, is each line running, what is abnormal, and what is next.
+
+The tile of the equipment's effectiveness goes into row 6 once it is computed.
+"""
 
 from __future__ import annotations
 
-from collector.schema import READING
-from dashboards import build, layout, query
+from dashboards import build, downward, layout, marks, variables
 
-UID = "andon-plant-overview"
+UID = downward.OVERVIEW
 
 
 def board() -> build.Json:
     return build.dashboard(
         UID,
-        "Plant overview",
+        "1 Plant overview",
         "Is each line running, what is abnormal now, what runs out next. Grey is normal.",
         panels=layout.panels_of("plant_overview"),
-        variables=[
-            build.variable("site", "Site", query.tag_values(READING, "site")),
-            build.variable("line", "Line", query.tag_values(READING, "line", where=[query.chosen("site")]), multi=True),
-        ],
+        variables=variables.site_line_cluster(),
+        annotations=[marks.alerts()],
     )

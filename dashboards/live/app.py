@@ -18,8 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.spool.frames import Action, Control
 from collector.spool.spool import Spool, SpoolError
+from dashboards.live import alert_page, from_grafana
 from dashboards.live.allowed_hosts import AllowedHosts
+from dashboards.live.answers import LONGEST_BODY, body_of, said
 from dashboards.live.feed import Feed
+from dashboards.live.from_grafana import Grafana
 from dashboards.live.page import document
 from dashboards.live.past import PastQuery, UnknownSeries, past
 from dashboards.live.view import WINDOW_S, View
@@ -29,7 +32,6 @@ from detectors.chain.network import Network
 
 ACTIONS = (Action.ACK, Action.SHELVE, Action.UNSHELVE, Action.COMMENT)
 STATIC = Path(__file__).parent / "static"
-_LONGEST_BODY = 4096
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -48,8 +50,12 @@ def board_app(
     network: Network | None = None,
     window_s: float = WINDOW_S,
     allowed: AllowedHosts | None = None,
+    grafana: Grafana | None = None,
 ) -> Starlette:
-    """The board over one spool. `network`: the chain as it is now; what was said of nodes it lacks is left out."""
+    """The board over one spool. `network`: the chain as it is now; what was said of nodes it lacks is left out.
+
+    `grafana`: the one Grafana whose pages may acknowledge alerts; without it there is no such way in.
+    """
     nodes = None if network is None else frozenset(network.by_name)
 
     def open_view() -> View:
@@ -66,6 +72,10 @@ def board_app(
 
     async def page(request: Request) -> Response:
         return Response(document(feed.state, feed.parts), media_type="text/html")
+
+    async def alert(request: Request) -> Response:
+        """The page of one alert, where rows in Grafana lead."""
+        return Response(alert_page.document(feed.state, request.path_params["alert_id"]), media_type="text/html")
 
     async def state(request: Request) -> Response:
         return Response(msgspec.json.encode(feed.state), media_type="application/json")
@@ -84,7 +94,7 @@ def board_app(
     async def action(request: Request) -> Response:
         refused = allowed.refuses_act(request.headers)
         if refused:
-            return _said(refused, 415 if "application/json" in refused else 403)
+            return said(refused, 415 if "application/json" in refused else 403)
         return await _act(spool_path, request)
 
     routes = [
@@ -94,6 +104,8 @@ def board_app(
         Route("/healthz", health),
         Route("/history", history),
         Route("/alerts/{alert_id:path}/{action}", action, methods=["POST"]),
+        Route("/alerts/{alert_id:path}", alert),
+        *(from_grafana.routes(grafana, spool_path, allowed) if grafana else ()),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(_HostCheck, allowed=allowed)])
@@ -108,52 +120,38 @@ def _past(spool_path: Path, asked: dict[str, str]) -> Response:
         with Spool.open(spool_path) as spool:
             return Response(msgspec.json.encode(past(spool, query)), media_type="application/json")
     except UnknownSeries as error:
-        return _said(str(error), 404)
+        return said(str(error), 404)
     except SpoolError as error:
-        return _said(str(error), 503)
+        return said(str(error), 503)
     except ValueError as error:
-        return _said(f"history cannot be asked so: {error}; give series, and from and to or span_s in seconds", 422)
+        return said(f"history cannot be asked so: {error}; give series, and from and to or span_s in seconds", 422)
 
 
 async def _act(spool_path: Path, request: Request) -> Response:
     name, alert_id = request.path_params["action"], request.path_params["alert_id"]
     if name not in ACTIONS:
-        return _said(f"no action {name!r}; there is {', '.join(ACTIONS)}", 404)
-    body = await _body(request)
+        return said(f"no action {name!r}; there is {', '.join(ACTIONS)}", 404)
+    body = await body_of(request)
     if body is None:
-        return _said(f"the body is longer than {_LONGEST_BODY} bytes; shorten the text", 413)
+        return said(f"the body is longer than {LONGEST_BODY} bytes; shorten the text", 413)
     try:
         wanted = msgspec.json.decode(body, type=ActionRequest)
         control = await run_in_threadpool(_written, spool_path, Action(name), alert_id, wanted)
     except (msgspec.DecodeError, ValueError) as error:
-        return _said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
+        return said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
     except EndedAlert as error:
-        return _said(str(error), 409)
+        return said(str(error), 409)
     except UnknownAlert as error:
-        return _said(str(error), 404)
+        return said(str(error), 404)
     except SpoolError as error:
-        return _said(str(error), 503)
+        return said(str(error), 503)
     return Response(msgspec.json.encode({"taken": control}), media_type="application/json", status_code=202)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The request's body, None as soon as it is longer than allowed."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_BODY:
-            return None
-    return body
 
 
 def _written(spool_path: Path, action: Action, alert_id: str, request: ActionRequest) -> Control:
     """Writes from a connection of its own: requests come on any thread."""
     with Spool.open(spool_path) as spool:
         return act(spool, action, alert_id, request)
-
-
-def _said(sentence: str, status: int) -> Response:
-    return Response(msgspec.json.encode({"error": sentence}), media_type="application/json", status_code=status)
 
 
 class _HostCheck:
@@ -178,4 +176,4 @@ class _HostCheck:
             await self._app(scope, receive, send_with_headers)
         else:
             sentence = f"this board does not answer to the name {host!r}; add it to [board] names in site.toml"
-            await _said(sentence, 421)(scope, receive, send_with_headers)
+            await said(sentence, 421)(scope, receive, send_with_headers)

@@ -26,6 +26,10 @@ class ChainMemory:
         self._exposures: dict[str, ExposureView] = {}
 
     def keep(self, record: Record) -> None:
+        if record.fields.get("on_map") == 0:
+            self._nodes.pop(record.key, None)
+            self._arcs.pop(record.key, None)
+            return
         if record.measurement == schema.CHAIN_NODE.name:
             self._nodes[record.key] = _view(record, NodeView)
         elif record.measurement == schema.CHAIN_ARC.name:

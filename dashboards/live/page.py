@@ -51,16 +51,19 @@ def document(state: BoardState, pieces: Parts) -> Html:
     body = el(
         "body",
         Html(_PATTERNS),
-        el("header", el("div", Html(pieces["part-pulse"]), id="part-pulse"), _who(), class_="top"),
+        el("header", el("div", Html(pieces["part-pulse"]), id="part-pulse"), who(), class_="top"),
         el("div", Html(pieces["part-notices"]), id="part-notices", role="status", aria_live="polite"),
         el("div", id="said", role="alert", hidden=True),
         el("main", (_section(name, panel, pieces) for name, panel in PANELS)),
         data_script("charts", msgspec.json.encode(charts)),
     )
-    return Html("<!doctype html>\n" + el("html", _head(state), body, lang="en", data_timezone=state.timezone))
+    return Html(
+        "<!doctype html>\n" + el("html", head(state, "/static/board.js"), body, lang="en", data_timezone=state.timezone)
+    )
 
 
-def _head(state: BoardState) -> Html:
+def head(state: BoardState, script: str) -> Html:
+    """The head of a page that `script` brings to life."""
     return el(
         "head",
         el("meta", charset="utf-8"),
@@ -70,7 +73,7 @@ def _head(state: BoardState) -> Html:
         el("link", rel="stylesheet", href="/static/uPlot.min.css"),
         el("link", rel="stylesheet", href="/static/board.css"),
         el("script", src="/static/uPlot.iife.min.js", defer=True),
-        el("script", src="/static/board.js", type="module"),
+        el("script", src=script, type="module"),
     )
 
 
@@ -103,7 +106,8 @@ def _notices(state: BoardState) -> Html:
     return el("div", (el("p", notice, class_="notice") for notice in state.notices))
 
 
-def _who() -> Html:
+def who() -> Html:
+    """Where a person writes the name under which alerts are acknowledged."""
     name = el("input", id="who", name="who", autocomplete="name", maxlength=80, placeholder="for acknowledging")
     link = el("p", "live", id="link", class_="link", role="status")
     return el("div", el("label", "Your name ", name), link, class_="who")

@@ -9,7 +9,7 @@ from dashboards import build
 from dashboards.alerting import PRODUCT_LABEL
 from dashboards.layout import Place
 
-PLACES = {"plant_overview": Place(row=1, position=4, width=8, height=4)}
+PLACES = {"plant_overview": Place(row=1, position=4, width=7, height=4)}
 
 _BY_IMPORTANCE = 3
 

@@ -7,7 +7,10 @@ from dashboards import build, query
 from dashboards.layout import Place
 from dashboards.levels import LEVEL_WORDS
 
-PLACES = {"plant_overview": Place(row=4, position=1, width=24, height=7)}
+PLACES = {
+    "plant_overview": Place(row=4, position=1, width=17, height=7),
+    "line": Place(row=3, position=1, width=24, height=7),
+}
 
 
 def panel() -> build.Json:
@@ -23,15 +26,7 @@ def panel() -> build.Json:
                 alias="$tag_kind $tag_subject",
             )
         ],
-        options={
-            "showValue": "never",
-            "rowHeight": 0.8,
-            "mergeValues": True,
-            "alignValue": "left",
-            "perPage": 20,
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
-            "tooltip": {"mode": "single", "sort": "none"},
-        },
+        options=build.strips(),
         defaults={
             "unit": "none",
             "noValue": "no alert",

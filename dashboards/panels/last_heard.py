@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collector.schema import READING
-from dashboards import build, query
+from collector.schema import READING, SELF_LINE
+from dashboards import build, downward, query
 from dashboards.layout import Place
 
-PLACES = {"plant_overview": Place(row=1, position=3, width=6, height=4)}
+PLACES = {
+    "plant_overview": Place(row=4, position=2, width=7, height=7),
+    "watch_health": Place(row=4, position=1, width=24, height=7),
+}
 
 
 def panel() -> build.Json:
-    newest = query.latest(READING, {"value": "value"}, where=[query.chosen("site"), query.chosen("line")], by=["line"])
+    where = [query.chosen("site"), query.chosen("line"), query.other_than("line", SELF_LINE)]
+    newest = query.latest(READING, {"value": "value"}, where=where, by=["line"])
     return build.panel(
         "table",
         "When was each line last heard?",
@@ -18,6 +22,9 @@ def panel() -> build.Json:
         targets=[build.target(newest, as_table=True)],
         options=build.table(sort_by=[("last heard", False)]),
         defaults={"noValue": "no reading"},
-        overrides=[build.override("last heard", unit="dateTimeFromNow")],
+        overrides=[
+            build.override("last heard", unit="dateTimeFromNow"),
+            build.override("line", links=[downward.to_line()]),
+        ],
         transformations=[build.columns({"line": "line", "Time": "last heard"}, without=["value"])],
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collector.schema import ALERT_STATE
-from dashboards import build, query
+from dashboards import build, downward, query
 from dashboards.layout import Place
 from dashboards.levels import LEVEL_WORDS
 
-PLACES = {"plant_overview": Place(row=2, position=1, width=24, height=8)}
+PLACES = {
+    "plant_overview": Place(row=2, position=1, width=24, height=8),
+    "line": Place(row=5, position=1, width=14, height=8),
+}
 
 _FIELDS = {
     "level": "state",
@@ -16,6 +19,7 @@ _FIELDS = {
     "score": "score",
     "since": "since",
     "acknowledged": "acked",
+    downward.ANSWER: "alert_id",
 }
 
 
@@ -35,6 +39,12 @@ def panel() -> build.Json:
             build.override("loses", unit="suffix: /d", decimals=0, description="what the chain loses a day"),
             build.override("score", unit="none", decimals=2, description="1 is the method's own threshold"),
             build.override("since", unit="dateTimeFromNow"),
+            build.override("line", links=[downward.to_line()]),
+            build.override(
+                downward.ANSWER,
+                mappings=build.patterns(("/^.+$/", "Acknowledge ▸", build.GREY)),
+                links=[downward.to_alert()],
+            ),
             build.override("acknowledged", mappings=build.words({0: ("no", build.GREY), 1: ("yes", build.GREY)})),
         ],
         transformations=[

@@ -6,7 +6,7 @@ from collector.schema import WATCH_BEAT
 from dashboards import build, query
 from dashboards.layout import Place
 
-PLACES = {"plant_overview": Place(row=1, position=2, width=4, height=4)}
+PLACES = {"plant_overview": Place(row=1, position=2, width=3, height=4)}
 
 
 def panel() -> build.Json:

@@ -6,7 +6,7 @@ from collector.schema import EXPECTED
 from dashboards import build, query
 from dashboards.layout import Place
 
-PLACES = {"plant_overview": Place(row=3, position=1, width=24, height=8)}
+PLACES = {"line": Place(row=1, position=1, width=24, height=9)}
 
 _COLUMNS = {"low": "low", "high": "high", "expected": "mid", "made": "value"}
 
@@ -19,10 +19,7 @@ def panel() -> build.Json:
         "Does $line make what it should?",
         "Output now (thick) against the band learned for this line (grey area) and its middle (dashed).",
         targets=[build.target(query.over_time(EXPECTED, _COLUMNS, how="mean", where=where), alias="$col")],
-        options={
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": ["lastNotNull"]},
-            "tooltip": {"mode": "multi", "sort": "none"},
-        },
+        options=build.lines(),
         defaults={
             "unit": "suffix: /h",
             "min": 0,

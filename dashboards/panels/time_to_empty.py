@@ -6,7 +6,10 @@ from collector.schema import EXPECTED
 from dashboards import build, query
 from dashboards.layout import Place
 
-PLACES = {"plant_overview": Place(row=5, position=1, width=10, height=8)}
+PLACES = {
+    "line": Place(row=5, position=2, width=10, height=8),
+    "supply_chain": Place(row=4, position=1, width=18, height=8),
+}
 
 _COLUMNS = {"empty in": "value", "at the earliest": "low", "at the latest": "high"}
 

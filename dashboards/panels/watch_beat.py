@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collector.schema import WATCH_BEAT
-from dashboards import build, query
+from dashboards import build, downward, query
 from dashboards.layout import Place
 
-PLACES = {"plant_overview": Place(row=1, position=1, width=6, height=4)}
+PLACES = {
+    "plant_overview": Place(row=1, position=1, width=4, height=4),
+    "watch_health": Place(row=1, position=1, width=6, height=5),
+}
 
 
 def panel() -> build.Json:
@@ -20,5 +23,6 @@ def panel() -> build.Json:
             "unit": "dateTimeFromNow",
             "noValue": "✖ no beat",
             "color": {"mode": "fixed", "fixedColor": build.GREY},
+            "links": [downward.to_health()],
         },
     )

@@ -11,6 +11,12 @@ from jsonschema import Draft7Validator
 
 _FOLDER = Path(__file__).parents[1] / "cases" / "grafana" / "jsonschema"
 _WITHOUT_SCHEMA = {"alertlist"}  # held by its own test
+_DATA_LINK = {  # the published schema takes a cell's link for a board's; Grafana's source says "anything" here
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["title", "url"],
+    "properties": {"title": {"type": "string"}, "url": {"type": "string"}, "targetBlank": {"type": "boolean"}},
+}
 
 
 def faults(board: dict[str, Any]) -> list[str]:
@@ -24,7 +30,7 @@ def faults(board: dict[str, Any]) -> list[str]:
 def panel_faults(panel: dict[str, Any]) -> list[str]:
     if panel["type"] in _WITHOUT_SCHEMA:
         return []
-    kind = panel["type"].replace("-", "")
+    kind = panel["type"].replace("-", "").lower()
     found = _faults(kind, "Options", panel["options"])
     config = panel.get("fieldConfig", {"defaults": {}, "overrides": []})
     if "custom" in config["defaults"]:
@@ -61,6 +67,7 @@ def _definitions(schema: str) -> dict[str, Any]:
     if schema == "dashboard":  # Grafana's source says "anything" here, which the published schema turned into "object"
         definitions["MatcherConfig"]["properties"]["options"] = {}
         definitions["DynamicConfigValue"]["properties"]["value"] = {}
+        definitions["FieldConfig"]["properties"]["links"]["items"] = _DATA_LINK
     if schema == "table":  # kinds of a cell differ by the value of `type`, which the published schema does not tie down
         definitions["TableCellOptions"]["anyOf"] = definitions["TableCellOptions"].pop("oneOf")
     return definitions

@@ -76,9 +76,12 @@ def made() -> dict[str, Any]:
     return copy.deepcopy(rule_file("andon-plant-overview", 1))
 
 
-def rule() -> dict[str, Any]:
-    ((only,),) = [group["rules"] for group in made()["groups"]]
-    return dict(only)
+def rules() -> dict[str, dict[str, Any]]:
+    (group,) = made()["groups"]
+    return {rule["uid"]: rule for rule in group["rules"]}
+
+
+LEVELS = ["andon-critical", "andon-warning"]
 
 
 def test_the_file_holds_only_keys_the_parser_reads():
@@ -107,31 +110,60 @@ def test_a_seeded_fault_is_caught(fault):
     assert faults(broken)
 
 
-def test_it_fires_for_critical_and_not_for_warning():
-    (evaluator,) = [condition["evaluator"] for condition in rule()["data"][2]["model"]["conditions"]]
-    assert evaluator == {"type": "gt", "params": [BETWEEN_WARNING_AND_CRITICAL]}
-    assert STATE_OF_LEVEL[AlertLevel.WARNING] < BETWEEN_WARNING_AND_CRITICAL < STATE_OF_LEVEL[AlertLevel.CRITICAL]
+def evaluator(uid: str) -> dict[str, Any]:
+    (only,) = [condition["evaluator"] for condition in rules()[uid]["data"][2]["model"]["conditions"]]
+    return dict(only)
 
 
-def test_our_own_silence_neither_fires_nor_resolves():
-    assert rule()["noDataState"] == "KeepLast" and rule()["for"] == "0s" and rule()["keepFiringFor"] == "2m"
+def test_each_level_fires_its_own_rule():
+    assert evaluator("andon-critical") == {"type": "gt", "params": [BETWEEN_WARNING_AND_CRITICAL]}
+    assert evaluator("andon-warning") == {"type": "within_range", "params": [0.5, BETWEEN_WARNING_AND_CRITICAL]}
+    assert 0.5 < STATE_OF_LEVEL[AlertLevel.WARNING] < BETWEEN_WARNING_AND_CRITICAL
+    assert STATE_OF_LEVEL[AlertLevel.CRITICAL] > BETWEEN_WARNING_AND_CRITICAL
 
 
-def test_every_alert_key_is_an_instance_of_its_own_and_no_severity_or_id_splits_it():
-    query = rule()["data"][0]["model"]["query"]
+def test_rules_add_no_delay_of_their_own():
+    assert {(rule["for"], rule["keepFiringFor"]) for rule in rules().values()} == {("0s", "2m")}
+
+
+def test_our_own_silence_fires_the_beat_and_neither_fires_nor_resolves_an_alert():
+    assert {uid: rule["noDataState"] for uid, rule in rules().items()} == {
+        "andon-critical": "KeepLast",
+        "andon-warning": "KeepLast",
+        "andon-beat": "Alerting",
+    }
+
+
+def test_the_beat_is_one_series_and_fires_when_it_is_not_well():
+    assert "GROUP BY time($__interval) fill" in rules()["andon-beat"]["data"][0]["model"]["query"]
+    assert evaluator("andon-beat") == {"type": "lt", "params": [1]}
+
+
+def test_only_warnings_are_muted_and_only_where_there_is_a_calendar():
+    timings = [rule["notification_settings"].get("mute_time_intervals") for rule in rules().values()]
+    assert timings == [None, None, None]
+    (group,) = rule_file("andon-plant-overview", 1, muted="off")["groups"]
+    timings = [rule["notification_settings"].get("mute_time_intervals") for rule in group["rules"]]
+    assert timings == [None, ["off"], None]
+
+
+@pytest.mark.parametrize("uid", LEVELS)
+def test_every_alert_key_is_an_instance_of_its_own_and_no_severity_or_id_splits_it(uid):
+    query = rules()[uid]["data"][0]["model"]["query"]
     groups = query.split("GROUP BY ")[1]
     assert re.findall(r'"(\w+)"', groups) == list(ALERT_STATE.tags)
     assert "severity" not in query and "alert_id" not in query
 
 
-def test_it_asks_the_data_source_the_boards_ask():
-    assert rule()["data"][0]["datasourceUid"] == DATA_SOURCE["uid"]
+def test_rules_ask_the_data_source_the_boards_ask():
+    assert {rule["data"][0]["datasourceUid"] for rule in rules().values()} == {DATA_SOURCE["uid"]}
 
 
 def test_a_firing_alert_leads_to_a_panel_that_exists():
-    (text,) = [content for name, content in files().items() if name.startswith("provisioning/alerting")]
-    uid, panel = re.search(r'"dashboardUid": "(.+?)",\s+"panelId": (\d+)', text).groups()
-    assert any(board["uid"] == uid and int(panel) in {p["id"] for p in board["panels"]} for board in boards().values())
+    text = files()["provisioning/alerting/andon.yaml"]
+    places = re.findall(r'"dashboardUid": "(.+?)",\s+"panelId": (\d+)', text)
+    panels = {(board["uid"], str(panel["id"])) for board in boards().values() for panel in board["panels"]}
+    assert len(places) == 3 and set(places) <= panels
 
 
 def test_the_users_routing_is_left_alone():

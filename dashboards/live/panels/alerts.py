@@ -24,6 +24,20 @@ def render(state: BoardState, times: Times) -> Html:
     )
 
 
+def only(state: BoardState, alert_id: str, times: Times) -> Html:
+    """One alert by its id: as it stands open, or a sentence on what became of it."""
+    names = Names(state.shards())
+    for view in state.alerts:
+        if view.alert.alert_id == alert_id:
+            return el("ol", _open_alert(view, state.exposures, names, times), class_="alerts")
+    for view in (*state.set_aside, *state.returned):
+        if view.alert.alert_id == alert_id:
+            return el("p", f"{_short(view.alert, names, times)}.", class_="quiet")
+    return el(
+        "p", "This alert is not open on this board. It may have ended, or belong to another site.", class_="quiet"
+    )
+
+
 def _held_back(views: tuple[AlertView, ...]) -> tuple[AlertView, ...]:
     return tuple(view for view in views if view.alert.needed_score)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.alerting import critical_rule
+from dashboards.alerting import beat_rule, critical_rule, warning_rule
 from dashboards.panels.alert_list import panel
 
 OPTIONS = {
@@ -31,9 +31,9 @@ def test_it_shows_everything_but_the_normal():
     assert {state for state, shown in panel()["options"]["stateFilter"].items() if not shown} == {"normal"}
 
 
-def test_it_lists_what_our_rule_fires():
-    labels = critical_rule("board", 1)["labels"]
-    assert panel()["options"]["alertInstanceLabelFilter"] == f'{{product="{labels["product"]}"}}'
+def test_it_lists_what_our_rules_fire():
+    for rule in (critical_rule("board", 1), warning_rule("board", 1), beat_rule()):
+        assert panel()["options"]["alertInstanceLabelFilter"] == f'{{product="{rule["labels"]["product"]}"}}'
 
 
 def test_it_names_no_data_source():
