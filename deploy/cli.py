@@ -95,18 +95,19 @@ def collect(site: SitePath, spool: SpoolOption = None) -> None:
     from collector.health.counters import Counters
     from collector.pump import remembered_clock_ns
     from deploy.allocator import give_back_memory
-    from deploy.running import start_collector
+    from deploy.running import start_collector, start_watcher
     from deploy.site import load_site
 
     give_back_memory()
     loaded = load_site(site, spool_path=spool)
     with loaded.open_spool() as opened:
         clock = loaded.own_clock(remembered_clock_ns(opened))
-    stores = loaded.stores()
+    stores, counters = loaded.stores(), Counters()
     gc.freeze()  # what is loaded by now stays; only what comes with messages needs looking after
     gc.set_threshold(50_000)
     with until_ctrl_c() as jobs:
-        start_collector(jobs, loaded, clock, Counters(), stores)
+        start_collector(jobs, loaded, clock, counters, stores)
+        start_watcher(jobs, loaded, clock, counters)
         stand_by(jobs)
 
 

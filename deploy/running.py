@@ -8,6 +8,7 @@ board's server) is imported by the job that uses it.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
@@ -34,6 +35,7 @@ from detectors.chain.network import Network
 log = logging.getLogger(__name__)
 
 _IDLE_S = 0.05
+_WATCHER_S = 5.0
 
 
 def start_collector(
@@ -98,6 +100,24 @@ def start_detection(jobs: Jobs, site: SiteFile, clock: Clock | None = None, coun
     jobs.start("detect", detect)
 
 
+def start_watcher(jobs: Jobs, site: SiteFile, clock: Clock, counters: Counters) -> None:
+    """Starts the watch over the detectors, in a process that is not theirs; where none are meant to run, nothing."""
+    from detectors.watcher import Watcher
+
+    def watch(stop: Event) -> None:
+        with site.open_spool() as spool:
+            limit_s, levels_s = site.health.detection_lag_s, site.detect.levels_s
+            watcher = Watcher(spool, site.site.name, limit_s=limit_s, levels_s=levels_s)
+
+            def look() -> int:
+                return watcher.step(clock.now_ns(), time.monotonic())
+
+            work_until(stop, look, "watcher", counters, _WATCHER_S)
+
+    if site.detects:
+        jobs.start("watcher", watch)
+
+
 def start_chain(
     jobs: Jobs, site: SiteFile, network: Network, clock: Clock | None = None, counters: Counters | None = None
 ) -> None:
@@ -110,7 +130,7 @@ def start_chain(
         with site.open_spool() as spool:
             with spool.transaction():
                 spool.log.enrol([READER, FLOOR_READER], among=READER)
-            chain = ChainRun(network)
+            chain = ChainRun(network, own)
             work_until(stop, reporting(lambda: chain.step(spool), site, spool, own, clock), "chain", own, _IDLE_S)
 
     if counters is not None:
@@ -122,6 +142,7 @@ def start_board(jobs: Jobs, site: SiteFile, host: str | None = None, port: int |
     """Starts the local board; returns its address. Raises AndonError when it cannot listen there."""
     from dashboards.live.allowed_hosts import AllowedHosts
     from dashboards.live.app import board_app
+    from dashboards.live.from_grafana import grafana_of
     from dashboards.live.server import serve
 
     settings = site.board
@@ -133,6 +154,11 @@ def start_board(jobs: Jobs, site: SiteFile, host: str | None = None, port: int |
         calendar=site.calendar,
         network=site.network,
         allowed=AllowedHosts.of_host(host, settings.names),
+        grafana=grafana_of(
+            settings.grafana_url,
+            site.folder / settings.grafana_key_file if settings.grafana_key_file else None,
+            settings.grafana_token_s,
+        ),
     )
     board = serve(app, host, settings.port if port is None else port)
 

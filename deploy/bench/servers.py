@@ -21,7 +21,10 @@ from pathlib import Path
 from collector.errors import AndonError
 from deploy.bench.figure import NotMeasured
 
-APT = "apt-get install -y --no-install-recommends mosquitto influxdb chromium chromium-driver"
+APT = (
+    "apt-get install -y --no-install-recommends mosquitto influxdb chromium chromium-driver "
+    "prometheus prometheus-alertmanager docker-compose"
+)
 _WHERE = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 _START_S = 30.0
 _STOP_S = 15.0

@@ -143,7 +143,9 @@ def _newest(subject: NDArray[np.int64], at_ns: NDArray[np.int64]) -> NDArray[np.
     if (subject == subject[0]).all():
         return np.array([np.argmax(at_ns)])
     order = np.lexsort((-np.arange(len(at_ns)), at_ns, subject))
-    return order[np.append(np.flatnonzero(np.diff(subject[order])), len(order) - 1)]
+    last = np.append(np.flatnonzero(np.diff(subject[order])), len(order) - 1)
+    rows: NDArray[np.intp] = order[last]
+    return rows
 
 
 def _quiet_s(word: LastWord, at_ns: int) -> float:
