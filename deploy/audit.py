@@ -56,14 +56,18 @@ def make_report(
 
 
 def _exposures(spool: Spool) -> list[dict[str, Any]]:
-    """Every exposure that was said, in order, those that said a former one has ended left out."""
-    found = []
+    """Every exposure in order of its instants, those that said a former one has ended left out.
+
+    What was said at once and corrected later counts as corrected.
+    """
+    last: dict[tuple[int, str, str], dict[str, Any]] = {}
     after = 0
     while frames := spool.log.read(after, 500, kinds=(FrameKind.RECORD,)):
         after = frames[-1].offset
         bodies = [frame.body for frame in frames if isinstance(frame.body, Record)]
-        found += [body.detail for body in bodies if body.measurement == schema.EXPOSURE.name and body.detail["causes"]]
-    return found
+        told = [body.detail for body in bodies if body.measurement == schema.EXPOSURE.name]
+        last |= {(one["at_ns"], one["node"], one["material"]): one for one in told}
+    return [last[key] for key in sorted(last) if last[key]["causes"]]
 
 
 def floor_of(spool: Spool) -> Times:

@@ -29,20 +29,30 @@ def days_of_supply_d(network: Network, stock: Stock) -> float:
 
 def in_planned_units(live: Network) -> Network:
     """Stocks restated so that at the planned rate each lasts as long as it does at the measured one."""
-    restated = []
-    for stock in live.stocks:
-        planned_per_d = live.planned_use_per_d(stock)
-        measured = bool(stock.use_per_d and planned_per_d)
-        restated.append(replace(stock, on_hand=stock.on_hand * planned_per_d / stock.use_per_d) if measured else stock)
-    return with_stocks(live, tuple(restated))
+    return with_stocks(live, tuple(_restated(live, stock) for stock in live.stocks))
 
 
 def with_stocks(network: Network, stocks: tuple[Stock, ...]) -> Network:
-    return Network(network.nodes, network.arcs, stocks, network.mitigations)
+    """The same chain with other stocks."""
+    other = Network(network.nodes, network.arcs, stocks, network.mitigations, network.outages, network.shocks)
+    known = vars(network)
+    vars(other).update({name: known[name] for name in _OF_SHAPE if name in known})
+    return other
+
+
+# What a Network reckons from its nodes and arcs alone; stocks move all day, those never.
+_OF_SHAPE = ("by_name", "by_equipment", "arcs_into", "arcs_from", "planned_per_d", "places")
+
+
+def _restated(live: Network, stock: Stock) -> Stock:
+    planned_per_d = live.planned_use_per_d(stock) if stock.use_per_d else 0.0
+    return replace(stock, on_hand=stock.on_hand * planned_per_d / stock.use_per_d) if planned_per_d else stock
 
 
 def _live(network: Network, stock: Stock, floor: Floor, at_ns: int) -> Stock:
     place = (stock.node, stock.material)
+    if not stock.in_transit and not any(place in told for told in (floor.stock, floor.use_per_d, floor.in_transit)):
+        return stock
     seen = replace(
         stock,
         on_hand=max(0.0, floor.stock.get(place, stock.on_hand)),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.chain.programme.binding import Binding, bindings
 from detectors.chain.programme.components import Amounts, Component
 from detectors.chain.programme.kept import TIME_LIMIT_S, Kept
 from detectors.chain.programme.rows import capacity_ratio, layout, rows, stock_d
@@ -57,14 +58,21 @@ class Programme:
             raise Unsolved(f"what is lost over {for_d} days cannot be said; a time is 0 days or more")
         if not len(self.part.selling) or for_d == 0:
             return Loss(0.0, 0.0)
-        if self._valued is None:
-            worth = self.part.value_per_d[self.part.selling] / self.part.demand_per_d[self.part.selling]
-            self._valued = self._built(worth * self.part.unit[self.part.selling] / self._worth_per_d)
-        with self._failed(self._valued, scenario):
-            lost, more = self._missed(self._valued, 1 / for_d), self._more(self._valued)
+        valued = self._by_value()
+        with self._failed(valued, scenario):
+            lost, more = self._missed(valued, 1 / for_d), self._more(valued)
         lost_per_d = max(0.0, lost) * self._worth_per_d
         slope = max(0.0, lost - more / for_d) * self._worth_per_d
         return Loss(lost_per_d * for_d if isfinite(for_d) else lost_per_d, slope)
+
+    def bindings(self, scenario: Scenario, for_d: float) -> list[Binding]:
+        """The limits on which the loss over `for_d` days (above 0) hangs, the dearest first."""
+        if not len(self.part.selling):
+            return []
+        valued = self._by_value()
+        with self._failed(valued, scenario):
+            self._missed(valued, 1 / for_d)
+            return bindings(self.part, self._at, valued.slopes(), self._worth_per_d, for_d)
 
     def time_to_survive_d(self, scenario: Scenario) -> float | None:
         """The longest time in days without any loss of sales, None for ever.
@@ -102,6 +110,13 @@ class Programme:
             and (plan[: at.flow] <= self._capacity_left(scenario)).all()
             and not plan[self._closed(scenario)].any()
         )
+
+    def _by_value(self) -> Kept:
+        """The kept model that minimises the value lost."""
+        if self._valued is None:
+            worth = self.part.value_per_d[self.part.selling] / self.part.demand_per_d[self.part.selling]
+            self._valued = self._built(worth * self.part.unit[self.part.selling] / self._worth_per_d)
+        return self._valued
 
     def _built(self, cost_of_lost: Floats) -> Kept:
         """A kept model whose starting basis is that of the component as planned, without stocks."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import inf
 
 from detectors.chain.network import Network
+from detectors.chain.programme.binding import Binding
 from detectors.chain.programme.components import Amounts, Component, components
 from detectors.chain.programme.model import Programme
 from detectors.chain.programme.scenario import NOTHING, Scenario, Unsolved
@@ -85,6 +86,14 @@ class Programmes:
         part = self._of[name]
         return part.keeps_rate_d(name, self._within(part, scenario))
 
+    def keep_rate_bindings(self, name: str, scenario: Scenario, for_d: float) -> list[Binding]:
+        """What keeps a node from its planned rate for `for_d` days (above 0) if the chain serves it alone, the
+        limit of most worth first; `worth_per_d` counts units of the node's product.
+        """
+        self._know(scenario)
+        part = self._of[name]
+        return part.keep_rate_bindings(name, self._within(part, scenario), for_d)
+
     def _take(self, parts: list[_Part]) -> None:
         self._parts = parts
         self._of = {name: part for part in parts for name in part.names}
@@ -151,20 +160,28 @@ class _Part:
             self._note(asked, self._keeps_rate_d(name, scenario))
         return self._answers[asked]
 
+    def keep_rate_bindings(self, name: str, scenario: Scenario, for_d: float) -> list[Binding]:
+        serving = self.plan.serving(name, self.amounts)
+        return Programme(serving).bindings(_felt(serving, scenario), for_d)
+
     def _keeps_rate_d(self, name: str, scenario: Scenario) -> float | None:
         serving = self.plan.serving(name, self.amounts)
-        known = serving.place.keys()
-        felt = Scenario(
-            {node: ratio for node, ratio in scenario.remaining.items() if node in known},
-            frozenset(what for what in scenario.cut if what[0] in known),
-            {node: rate for node, rate in scenario.at_most_per_d.items() if node in known},
-        )
-        return Programme(serving).time_to_survive_d(felt)
+        return Programme(serving).time_to_survive_d(_felt(serving, scenario))
 
     def _note(self, asked: _Asked, answer: float | None) -> None:
         if len(self._answers) >= _REMEMBERED:
             self._answers.clear()
         self._answers[asked] = answer
+
+
+def _felt(part: Component, scenario: Scenario) -> Scenario:
+    """What of the scenario touches the nodes of a part."""
+    known = part.place.keys()
+    return Scenario(
+        {node: ratio for node, ratio in scenario.remaining.items() if node in known},
+        frozenset(what for what in scenario.cut if what[0] in known),
+        {node: rate for node, rate in scenario.at_most_per_d.items() if node in known},
+    )
 
 
 def _key(scenario: Scenario) -> _Asked:

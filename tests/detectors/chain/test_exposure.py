@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from collector.readings import NS_PER_S
@@ -12,8 +13,10 @@ from detectors.alerts import Alert, State
 from detectors.chain.exposure import Exposure, exposures
 from detectors.chain.floor import Band, Floor, FloorHistory
 from detectors.chain.live import on_the_floor
-from detectors.chain.network import Arc, Mitigation, Network, Node, NodeKind, Receipt, Stock
+from detectors.chain.network import Arc, Mitigation, Network, Node, NodeKind, Outage, Receipt, Stock
+from detectors.chain.output_ratio import output_ratio
 from detectors.chain.outputs import arc_records, node_records
+from detectors.chain.recovery import time_to_recover
 
 DAY_NS = 86_400 * NS_PER_S
 NOW_NS = 20_000 * DAY_NS
@@ -46,7 +49,7 @@ NETWORK = Network(
 def alert(kind: str, **changes: Any) -> Alert:
     series = PARTS if kind == "shortage" else OUTPUT
     subject = "plant/line" if kind == "silent" else series
-    facts = {"key": f"{kind}:{subject}", "subject": subject, "shard": "plant/line", "series": series}
+    facts: dict[str, Any] = {"key": f"{kind}:{subject}", "subject": subject, "shard": "plant/line", "series": series}
     rest = {"severity": AlertLevel.WARNING, "state": State.UNACKED, "changed_at_ns": NOW_NS}
     return Alert(**(facts | rest | {"kind": kind} | changes))
 
@@ -234,3 +237,120 @@ def test_what_cannot_be_computed_is_unknown_with_the_reason_and_the_rest_goes_on
     live = on_the_floor(NETWORK, broken, NOW_NS)
     (line,) = [record for record in node_records(live, list(found.values()), NOW_NS) if record.key == "line"]
     assert line.fields["subtitle"] == "at risk: cannot be computed"
+
+
+class TestHowLongItMayLast:
+    """P50, P80 and P95 of the time to recover, and what is lost over each."""
+
+    def test_a_stated_time_is_the_median_and_longer_recoveries_cost_more(self) -> None:
+        exposure = only(SHORT)
+        assert (exposure.recovers, exposure.time_to_recover_d) == ("maker", 10)
+        assert (exposure.recover_p80_d, exposure.recover_p95_d) == pytest.approx((16.569, 26.829), rel=1e-4)
+        assert (exposure.gap_p80_d, exposure.gap_p95_d) == pytest.approx((13.069, 23.329), rel=1e-4)
+        assert (exposure.lost_p80, exposure.lost_p95) == pytest.approx((400 * 13.069, 400 * 23.329), rel=1e-4)
+
+    def test_the_chance_of_a_loss_is_that_recovery_takes_longer_than_the_chain_survives(self) -> None:
+        lasting = time_to_recover([], stated_d=10)
+        assert only(SHORT).loss_chance_ratio == pytest.approx(lasting.still_out(3.5))
+        assert only(SHORT).chance == pytest.approx({"line": lasting.still_out(2.0), "shop": lasting.still_out(3.5)})
+
+    def test_who_outlasts_the_median_and_not_the_p95_may_stop(self) -> None:
+        exposure = only(Floor(alerts=SHORT.alerts))  # 12.5 days of parts, 1.5 of things
+        assert (exposure.stops, exposure.may_stop) == ((), ("shop",))
+        assert 0.05 < exposure.chance["shop"] < 0.5
+        (shop,) = [r for r in node_records(NETWORK, [exposure], NOW_NS) if r.key == "shop"]
+        assert (shop.fields["risk"], shop.fields["colour"]) == (0.0, "amber")
+
+    def test_the_own_history_of_who_must_recover_decides(self) -> None:
+        outages = tuple(
+            Outage(node="maker", began_ns=NOW_NS - 100 * DAY_NS, ended_ns=NOW_NS - (100 - d) * DAY_NS)
+            for d in range(1, 6)
+        )
+        known = Network(NETWORK.nodes, NETWORK.arcs, NETWORK.stocks, outages=outages)
+        exposure = only(SHORT, known)
+        assert (exposure.time_to_recover_d, exposure.recover_p80_d, exposure.recover_p95_d) == pytest.approx((3, 4, 5))
+        assert exposure.lost == 0.0 and exposure.lost_p80 == pytest.approx(0.5 * 400)
+
+    def test_nobody_knowing_how_long_it_takes_is_unknown_with_the_reason(self) -> None:
+        nodes = tuple(msgspec.structs.replace(node, time_to_recover_d=None) for node in NETWORK.nodes)
+        exposure = only(SHORT, Network(nodes, NETWORK.arcs, NETWORK.stocks))
+        assert exposure.unknown and "no time is stated" in exposure.why_unknown
+
+    def test_the_facts_are_said_in_one_sentence(self) -> None:
+        assert only(SHORT).why == (
+            "shortage of part at line: 2 d of supply, maker is back in 10 d (P95 26.8 d); line -> shop stops in 3.5 d."
+        )
+
+
+class TestOutputOfALine:
+    """What a line makes at least is what the chain relies on."""
+
+    DROP = alert("output_drop", value=30.0, expected=60.0, active_at_ns=NOW_NS)
+
+    def history(self, units_per_min: float = 0.5) -> FloorHistory:
+        history = FloorHistory()
+        for minute in range(-40, 1):
+            at_ns = NOW_NS + minute * 60 * NS_PER_S
+            history.note_band(Band("output_drop", "plant/line", OUTPUT, at_ns, 30.0, 60.0))
+            history.note_count(OUTPUT, at_ns, 1000 + units_per_min * minute)
+        return history
+
+    def test_the_bounds_are_those_of_the_units_counted(self) -> None:
+        floor = self.history().as_of(NETWORK, NOW_NS, (self.DROP,))
+        known = floor.output["line"]
+        assert known == pytest.approx(output_ratio(7.5, 15.0), rel=0.1)
+        assert floor.line_ratio["line"] == known.ratio == pytest.approx(0.5)
+        assert floor.relied_on_ratio("line") == known.low < 0.5
+
+    def test_capacity_is_the_lower_bound(self) -> None:
+        floor = self.history().as_of(NETWORK, NOW_NS, (self.DROP,))
+        exposure = only(floor)
+        assert exposure.lost_per_d == pytest.approx(400 * (1 - floor.output["line"].low))
+        assert (exposure.output_low, exposure.output_high) == floor.output["line"][1:]
+
+    def test_a_silent_line_keeps_its_last_value_in_an_interval_that_widens(self) -> None:
+        history, silent = self.history(), alert("silent", active_at_ns=NOW_NS)
+        found = [history.as_of(NETWORK, NOW_NS + after_s * NS_PER_S, (silent,)) for after_s in (120, 600, 3600)]
+        known = [floor.output["line"] for floor in found]
+        assert [one.ratio for one in known] == pytest.approx([0.5] * 3)
+        assert known[0].low > known[1].low > known[2].low == 0.0
+        assert known[2].high == 1.1
+        (exposure,) = exposures(NETWORK, found[2], NOW_NS + 3600 * NS_PER_S)
+        assert exposure.unknown and exposure.lost == 0.0
+        assert exposure.doubts == (
+            "plant/line is silent: its last values stand; its output lies between 0.00 and 1.10 of the usual",
+        )
+
+    def test_another_line_that_is_slow_anyway_takes_up_no_slack_and_its_own_loss_is_not_counted_twice(self) -> None:
+        """Two lines, each able to make all that is sold: the other covers for one, together they are short."""
+        nodes = (
+            *(
+                Node(
+                    name=f"line{i}",
+                    kind=NodeKind.LINE,
+                    equipment=f"plant/line{i}",
+                    capacity_per_d=20,
+                    time_to_recover_d=4,
+                )
+                for i in (1, 2)
+            ),
+            Node(name="shop", kind=NodeKind.MARKET, demand_per_d=20, value_per_d=400),
+        )
+        arcs = tuple(Arc(source=f"line{i}", target="shop", material="thing", share=0.5) for i in (1, 2))
+        twins = Network(nodes, arcs)
+        drops = tuple(
+            alert("output_drop", shard=f"plant/line{i}", series=f"o{i}", key=f"output_drop:o{i}") for i in (1, 2)
+        )
+        stopped = {f"line{i}": output_ratio(0, 100) for i in (1, 2)}
+        (alone,) = exposures(twins, Floor(output={"line1": stopped["line1"]}, alerts=drops[:1]), NOW_NS)
+        assert alone.lost == 0.0
+        both = exposures(twins, Floor(output=stopped, alerts=drops), NOW_NS)
+        assert [one.lost_per_d for one in both] == pytest.approx([400, 400])  # each, given the other
+
+
+def test_a_stock_that_was_read_too_long_ago_is_unknown_and_at_least_so_much() -> None:
+    fresh = Floor(stock={("line", "part"): 800}, seen_ns={("line", "part"): NOW_NS - DAY_NS // 2}, alerts=SHORT.alerts)
+    old = Floor(stock={("line", "part"): 800}, seen_ns={("line", "part"): NOW_NS - 3 * DAY_NS}, alerts=SHORT.alerts)
+    assert not only(fresh).unknown and only(fresh).days_of_supply_low_d is None
+    assert only(old).unknown and only(old).days_of_supply_low_d == pytest.approx(20 - 3 * 1.1)
+    assert only(old).doubts == ("the stock of part at line was last read 3.0 days ago",)

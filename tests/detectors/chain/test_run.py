@@ -1,21 +1,25 @@
-"""The chain on a real spool: alerts move exposures, nothing else does - not the batching, not a restart."""
+"""The chain on a real spool: alerts move exposures, at once; nothing else does - not the batching, not a restart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
 from collector import schema
+from collector.health.counters import Counters
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Series
 from collector.spool.frames import Frame, FrameKind, Record, batch_frame, record_frame, tick_frame
 from collector.spool.spool import Spool
 from detectors.alerts import Alert, State
+from detectors.chain.exposure import exposures
+from detectors.chain.floor import Floor
 from detectors.chain.run import FLOOR_READER, ChainRun
-from tests.detectors.chain.test_exposure import DAY_NS, NETWORK, NOW_NS, PARTS, alert
+from tests.detectors.chain.test_exposure import DAY_NS, NETWORK, NOW_NS, OUTPUT, PARTS, alert
 
 LINE = Equipment("firm", "plant", "", "line", "store")
 SERIES = Series(LINE, "stock_part", kind=Kind.STOCK)
@@ -130,19 +134,44 @@ def test_a_suppressed_alert_exposes_nothing(plant: Plant) -> None:
     assert exposures_said(plant) == []
 
 
-def test_an_alert_waits_until_a_tick_has_passed_its_instant(plant: Plant) -> None:
+def test_an_alert_is_judged_at_once_and_not_again_when_its_tick_passes(plant: Plant) -> None:
     chain = ChainRun(NETWORK)
     plant.stocks((0, 80.0), (9, 60.0))
     plant.tick(5)
     plant.detectors_say(short(7))
     settle(plant, chain)
-    assert exposures_said(plant) == []
+    assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([2.0])
     plant.tick(10)
-    settle(plant, chain)
-    assert exposures_said(plant) == []  # the line's detectors have not come so far
     plant.detectors_say()
     settle(plant, chain)
     assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([2.0])
+
+
+def test_an_alert_waits_for_no_other_detectors_and_the_readings_before_it_are_seen(plant: Plant) -> None:
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 80.0))
+    before = plant.spool.log.end()
+    plant.stocks((6, 60.0))
+    plant.detectors_say(short(7), up_to=before)
+    settle(plant, chain)
+    assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([1.5])
+    plant.tick(10)
+    plant.detectors_say()
+    settle(plant, chain)
+    assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([1.5])
+
+
+def test_a_reading_that_comes_late_corrects_what_was_judged_at_once(plant: Plant) -> None:
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 80.0))
+    plant.detectors_say(short(7))
+    settle(plant, chain)
+    plant.stocks((6, 60.0))
+    plant.tick(10)
+    plant.detectors_say()
+    settle(plant, chain)
+    assert [e["days_of_supply_d"] for e in exposures_said(plant)] == pytest.approx([2.0, 1.5])
+    assert {e["at_ns"] for e in exposures_said(plant)} == {NOW_NS + 7 * NS_PER_S}
 
 
 def test_all_is_dealt_with_once_the_detectors_are_done(plant: Plant) -> None:
@@ -258,3 +287,107 @@ def test_the_use_per_day_comes_from_the_band_the_shortage_method_said(plant: Pla
     settle(plant, ChainRun(NETWORK))
     assert exposures_said(plant)[0]["days_of_supply_d"] == pytest.approx(0.5)  # 40 left, 80 a day
     assert exposures_said(plant)[0]["stops_at_ns"] == NOW_NS + 200 * NS_PER_S + DAY_NS // 2
+
+
+def dropped(second: int, state: State = State.UNACKED) -> Alert:
+    at_ns = NOW_NS + second * NS_PER_S
+    cleared = {"clear_since_ns": at_ns - 60 * NS_PER_S, "resolved_at_ns": at_ns} if state is State.NORMAL else {}
+    return alert(
+        "output_drop", state=state, active_at_ns=NOW_NS, changed_at_ns=at_ns, value=10.0, expected=60.0, **cleared
+    )
+
+
+def band(second: int, ratio: float) -> Record:
+    return Record(
+        measurement=schema.EXPECTED.name,
+        tags={"site": "plant", "line": "line", "method": "output_drop"},
+        fields={"value": 60.0 * ratio, "mid": 60.0},
+        at_ns=NOW_NS + second * NS_PER_S,
+        key=f"output_drop|{OUTPUT}",
+    )
+
+
+def test_an_alert_that_clears_leaves_a_recovery_and_the_days_until_the_line_was_back(plant: Plant) -> None:
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 480.0))
+    plant.tick(5)
+    plant.detectors_say(dropped(2), dropped(3600, State.NORMAL))
+    for second, ratio in ((3700, 0.5), (7200, 0.85), (10_800, 0.97), (14_400, 1.0), (18_000, 1.0)):
+        with plant.spool.transaction():
+            plant.spool.log.append([record_frame("plant/line", band(second, ratio))])
+        plant.tick(second + 5)
+        plant.detectors_say()
+        settle(plant, chain)
+    said = plant.said(schema.RECOVERY.name)
+    assert {record.key for record in said} == {f"line|output_drop:{OUTPUT}|{NOW_NS}"}
+    assert said[0].fields["lasted_d"] == pytest.approx(3540 / 86_400)  # the off-delay is no outage
+    assert "days_to_80_d" not in said[0].fields
+    assert said[-1].fields["over"] == 1
+    assert said[-1].fields["days_to_80_d"] == pytest.approx((7200 - 3540) / 86_400)
+    assert said[-1].fields["days_to_95_d"] == pytest.approx((10_800 - 3540) / 86_400)
+
+
+def test_the_recoveries_of_a_line_teach_how_long_its_next_outage_lasts(plant: Plant) -> None:
+    """Stated are 4 days; five outages that lasted an hour say an hour."""
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 480.0))
+    for turn in range(6):
+        began = turn * 10_000
+        raised = msgspec.structs.replace(dropped(began), active_at_ns=NOW_NS + began * NS_PER_S)
+        ended = msgspec.structs.replace(dropped(began + 3660, State.NORMAL), active_at_ns=raised.active_at_ns)
+        plant.detectors_say(raised, ended)
+        plant.tick(began + 3700)
+        plant.detectors_say()
+        settle(plant, chain)
+    lasts_d = [e["time_to_recover_d"] for e in exposures_said(plant) if e["causes"]]
+    assert lasts_d[0] == 4
+    assert lasts_d[-1] == pytest.approx(1 / 24)
+    assert len(plant.spool.log.latest(schema.RECOVERY.name)) == 6
+
+
+def test_a_line_that_is_on_no_map_is_said_once_and_counted(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
+    counters = Counters(report_every_s=None, process="chain")
+    stranger = Series(Equipment("firm", "harbour", "", "crane", ""), "lifts", kind=Kind.COUNTER)
+    for turn in range(2):
+        with plant.spool.transaction():
+            builder = BatchBuilder()
+            builder.add(plant.spool.series.id_of(stranger), NOW_NS + turn, 1.0, 0, 0)
+            plant.spool.log.append([batch_frame("harbour/crane", builder.build())])
+            plant.spool.states.commit("harbour/crane", plant.spool.log.end(), 1, b"", turn)
+        plant.stocks((turn, 480.0))
+        plant.detectors_say()
+        settle(plant, ChainRun(NETWORK, counters))
+    said = [record.getMessage() for record in caplog.records if "chain.unknown_line" in record.getMessage()]
+    assert len(said) == 1
+    assert "harbour/crane sends telemetry and the chain has no line of a site 'harbour'" in said[0]
+    assert "capabilities.csv" in said[0]
+    assert counters.gauges["chain_unknown_lines"] == 1
+
+
+def test_of_the_map_only_what_changed_is_said_again(plant: Plant) -> None:
+    chain = ChainRun(NETWORK)
+    plant.stocks((0, 80.0))
+    plant.tick(5)
+    plant.detectors_say(short(2))
+    settle(plant, chain)
+    stocks = sorted(r.key for r in plant.said(schema.CHAIN_STOCK.name))
+    assert stocks == ["line|", "line|part", "line|part", "shop|thing"]
+    said = {(r.measurement, r.at_ns, r.tags.get("node")) for r in plant.said(schema.CHAIN_NODE.name)}
+    for arc in plant.said(schema.CHAIN_ARC.name):
+        ends = {(schema.CHAIN_NODE.name, arc.at_ns, arc.tags[end]) for end in ("source", "target")}
+        assert ends <= said, "an arc is said with both its ends"
+
+
+def test_what_is_said_incrementally_equals_a_cold_recomputation(plant: Plant) -> None:
+    """Every exposure that was said, against programmes built anew for its instant alone."""
+    write_as_it_happens(plant, ChainRun(NETWORK))
+    stocks = dict(READINGS)
+    for said in exposures_said(plant):
+        second = (cast(int, said["at_ns"]) - NOW_NS) // NS_PER_S
+        on_hand = stocks[max(at for at in stocks if at <= second)]
+        alerts = (short(second),) if said["causes"] else ()
+        seen_ns = {("line", "part"): NOW_NS}
+        floor = Floor(stock={("line", "part"): on_hand}, alerts=alerts, seen_ns=seen_ns)
+        for cold in exposures(NETWORK, floor, cast(int, said["at_ns"])):
+            for name in ("time_to_survive_d", "lost", "lost_p80", "lost_p95", "lost_per_d", "gap_p95_d"):
+                assert said[name] == pytest.approx(getattr(cold, name), rel=1e-9, abs=1e-9)
