@@ -74,11 +74,16 @@ class BoardSettings(Section, frozen=True, kw_only=True):
     """Where the local board listens: 127.0.0.1 unless told otherwise; port 0 takes a free one.
 
     `names`: further host names under which browsers may ask for it; all others are refused (DNS rebinding).
+    `grafana_url`: the Grafana whose Acknowledge button the board takes (off when empty), by tokens signed with the key
+    in `grafana_key_file` (relative to site.toml, 32 random bytes or more) and good for `grafana_token_s`.
     """
 
     host: Name = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8470
     names: tuple[str, ...] = ()
+    grafana_url: str = ""
+    grafana_key_file: str = ""
+    grafana_token_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 900.0
 
 
 class Store(NamedTuple):

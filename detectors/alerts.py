@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import isnan
-from typing import Annotated, Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from collector.config import Name, NotNegative, Positive, Section
 from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.frames import Action, Control
+from detectors.rule import AlertRule
 
 
 class State(StrEnum):
@@ -27,38 +27,6 @@ class State(StrEnum):
     RTN_UNACKED = "return to normal, unacknowledged"
     SHELVED = "shelved"  # hidden by a person until an instant
     SUPPRESSED = "suppressed"  # hidden by design: a planned stop, or its cause is already open
-
-
-class AlertRule(Section, frozen=True, kw_only=True):
-    """One [[rule]] of site.toml: which method watches which series, and how its alerts live.
-
-    Its memory and alerts hang on `name`, not on its place in the file; without one it is called by its method, or by
-    method and globs where rules share the method. `metric` is a glob over metric names; `method`'s own keys are
-    gathered in `options`.
-    `for_s` is the on-delay, `keep_firing_for_s` the off-delay, `gap_s` how long without a score until its
-    evidence is called stale: from then on it is not known whether it still stands, and it neither fires nor clears.
-    `repeat_after_s` is the hold: so long after it was raised the same alert is not raised again. `budgeted`: whether
-    the alarm budgets bound it, by default unless its method tells facts; then `budget_per_d` alarms of one subject a
-    day are free, and more need higher scores, and it is hidden while its line stands unless `in_stop`.
-    """
-
-    method: Name
-    name: Annotated[str, msgspec.Meta(max_length=60, pattern=r"^[^\s:@|#+\"]*$")] = ""
-    metric: Name = "*"
-    line: str = "*"
-    severity: AlertLevel = AlertLevel.WARNING
-    for_s: NotNegative = 0.0
-    keep_firing_for_s: NotNegative = 0.0
-    gap_s: NotNegative = 300.0
-    suppressed_by: tuple[str, ...] = ()  # rules, or methods, whose open alert on the same line is the cause
-    in_planned_stop: bool = False  # True: alerts also while no production is planned
-    in_stop: bool = False  # True: alerts also while its line, or its cell, stands
-    repeat_after_s: NotNegative = 60.0  # three of one alert in a minute are chattering (ISA-18.2)
-    budgeted: bool | None = None
-    budget_per_d: Positive = 4.0  # one subject that calls every six hours is among the ten worst of a site
-    consequence: str = ""
-    response: str = ""
-    options: dict[str, Any] = {}
 
 
 class Comment(msgspec.Struct, frozen=True):
@@ -167,10 +135,10 @@ def advance(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
 def apply_control(alert: Alert, control: Control) -> Alert:
     """The alert after a person's action. Acknowledging a cleared alert ends it; an ended one takes comments."""
     said = replace(
-        alert, comments=(*alert.comments, Comment(control.who, control.at_ns, control.text or control.action))
-    )
-    said = replace(
-        said, changed_at_ns=max(alert.changed_at_ns, control.at_ns), verdict=control.verdict or alert.verdict
+        alert,
+        comments=(*alert.comments, Comment(control.who, control.at_ns, control.text or control.action)),
+        changed_at_ns=max(alert.changed_at_ns, control.at_ns),
+        verdict=control.verdict or alert.verdict,
     )
     if control.action is Action.ACK and alert.state in (*OPEN, State.RTN_UNACKED):
         acked = replace(said, acked_by=control.who, acked_at_ns=control.at_ns)
@@ -183,21 +151,6 @@ def apply_control(alert: Alert, control: Control) -> Alert:
     return said
 
 
-def turned_back(alert: Alert, at_ns: int) -> Alert:
-    """The alert on a clock that was set back to `at_ns`: delays that run began no later, so they end in time.
-
-    When it fired stays as it was told, and with it the alert's id.
-    """
-    return replace(
-        alert,
-        active_at_ns=min(alert.active_at_ns, at_ns) if alert.state is State.PENDING else alert.active_at_ns,
-        clear_since_ns=min(alert.clear_since_ns, at_ns),
-        unhidden_since_ns=min(alert.unhidden_since_ns, at_ns),
-        last_fired_ns=alert.last_fired_ns if alert.last_fired_ns <= at_ns else 0,
-        resolved_at_ns=min(alert.resolved_at_ns, at_ns),
-    )
-
-
 def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
     fresh = Alert(
         key=alert.key,
@@ -206,7 +159,7 @@ def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
         shard=alert.shard,
         series=alert.series,
         severity=rule.severity,
-        last_fired_ns=alert.last_fired_ns if alert.suppressed_by else alert.fired_at_ns or alert.last_fired_ns,
+        last_fired_ns=_last_told_ns(alert),
         active_at_ns=seen.at_ns,
         changed_at_ns=seen.at_ns,
         value=seen.value,
@@ -217,6 +170,12 @@ def _become_active(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
         response=rule.response,
     )
     return _fire_when_due(rule, fresh, seen)
+
+
+def _last_told_ns(alert: Alert) -> int:
+    """When somebody was told of an ended occurrence; not of one that fired after its end, on a clock that was ahead."""
+    told = alert.fired_at_ns > 0 and not alert.suppressed_by and alert.fired_at_ns <= alert.resolved_at_ns
+    return alert.fired_at_ns if told else alert.last_fired_ns
 
 
 def _fire_when_due(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
@@ -234,8 +193,7 @@ def _become_clear(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
     since_ns = alert.clear_since_ns or seen.at_ns
     if seen.at_ns - since_ns < rule.keep_firing_for_s * NS_PER_S:
         return _off_the_shelf(_hide(replace(alert, clear_since_ns=since_ns), seen), seen)
-    nobody_saw_it = alert.state is State.UNACKED
-    state = State.RTN_UNACKED if nobody_saw_it else State.NORMAL
+    state = State.RTN_UNACKED if alert.state is State.UNACKED else State.NORMAL  # nobody has seen it
     return replace(alert, state=state, clear_since_ns=since_ns, resolved_at_ns=seen.at_ns, changed_at_ns=seen.at_ns)
 
 
@@ -253,9 +211,7 @@ def _hide(alert: Alert, seen: Observation) -> Alert:
 
 
 def _unhide(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
-    """Shows what design hid once the reason is gone and the on-delay has passed again, for what began in a planned
-    stop may just be about to end with it.
-    """
+    """Shows what design hid once the reason has been gone for the on-delay: it may just be about to end with it."""
     if alert.state is not State.SUPPRESSED:
         return alert
     if seen.hidden_by:
@@ -263,7 +219,6 @@ def _unhide(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
     since_ns = alert.unhidden_since_ns or seen.at_ns
     if seen.at_ns - since_ns < rule.for_s * NS_PER_S:
         return replace(alert, unhidden_since_ns=since_ns)
-    fired_at_ns = alert.fired_at_ns if alert.acked_by else seen.at_ns
     return replace(
         alert,
         state=_shown(alert),
@@ -271,7 +226,7 @@ def _unhide(rule: AlertRule, alert: Alert, seen: Observation) -> Alert:
         cause_key="",
         needed_score=0.0,
         unhidden_since_ns=0,
-        fired_at_ns=fired_at_ns,
+        fired_at_ns=alert.fired_at_ns if alert.acked_by else seen.at_ns,
         changed_at_ns=seen.at_ns,
     )
 

@@ -23,6 +23,10 @@ class Promise(msgspec.Struct):
     again: bool = False
     last_ns: int = 0
 
+    def kept_by(self, supplier: str) -> str:
+        """Whose lateness it is: a date that was put off is kept otherwise than a first one."""
+        return f"{supplier}, put off" if self.again else supplier
+
 
 class Item(msgspec.Struct):
     """What is kept of one stock."""
@@ -50,3 +54,12 @@ class Memory(msgspec.Struct):
     promises: dict[str, dict[str, Promise]] = {}  # by item path and supplier
     lateness: Lateness = msgspec.field(default_factory=Lateness)
     made: Made = msgspec.field(default_factory=Made)
+
+    def promise(self, path: str, supplier: str) -> Promise:
+        """What a supplier has promised of the item at a path; a promise of nothing where that is not known."""
+        return self.promises.get(path, {}).get(supplier, Promise())
+
+    def open_promises(self, path: str) -> list[tuple[str, Promise]]:
+        """What is still to come of the item at a path, by supplier, the soonest first."""
+        found = [(by, one) for by, one in self.promises.get(path, {}).items() if one.due_s > 0 and one.quantity > 0]
+        return sorted(found, key=lambda one: one[1].due_s)

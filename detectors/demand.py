@@ -59,10 +59,11 @@ class Demand(msgspec.Struct):
         """The weight of the newest day."""
         return max(1.0 / (self.days + 1), 1.0 / MEMORY_D)
 
-    def learn(self, day: int, used: float) -> None:
+    def learn(self, day: int, used: float, *, ran_out: bool = False) -> None:
         """Takes in an hour of planned production on a local day (number since 1970).
 
-        Negative use is a correction and counts as none.
+        Negative use is a correction and counts as none. `ran_out`: the stock was empty at its end, so that more was
+        wanted than was used, by the mean excess over a level that is met at random (Cox, Renewal Theory, 1962).
         """
         if day != self.today.number:
             self._close_day(weekday_of=self.today.number)
@@ -72,7 +73,9 @@ class Demand(msgspec.Struct):
         self.busy_ratio += max(1.0 / (self.hours + 2), 1.0 / (MEMORY_D * self.hours_per_d)) * (
             (used > 0) - self.busy_ratio
         )
-        if used > 0:
+        if ran_out:
+            used += self._excess()
+        elif used > 0:
             self.lot = min(self.lot, used) if self.lot else used
         self.today.used += used
         self.today.hours += 1
@@ -106,6 +109,13 @@ class Demand(msgspec.Struct):
         even = gammaincc(more / over, np.maximum(above - 0.5, 0.0) / over)
         chance = (1.0 - none) * np.where(is_count, counted, even)
         return np.where(lots > 0, chance, 1.0)
+
+    def _excess(self) -> float:
+        """E[X^2] / 2 E[X] of an hour's use X."""
+        if self.per_d <= 0:
+            return 0.0
+        mean, variance = self.per_d / self.hours_per_d, self.variance_per_d / self.hours_per_d
+        return (variance + mean**2) / (2.0 * mean)
 
     def _positive_part(self, span_d: Spans) -> tuple[Any, Any, Any]:
         """Of each span: the chance of no use, and mean and variance of the use, in lots, where there is any."""

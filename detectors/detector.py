@@ -141,6 +141,21 @@ class Hearer(Protocol):
         ...
 
 
+class Cause(NamedTuple):
+    """What a verdict comes from: a series, the method (`kind`) whose alerts speak of it, and since when it is so."""
+
+    kind: str
+    series: str
+    since_ns: int
+
+
+@runtime_checkable
+class Caused(Protocol):
+    """A Detector that measures where its verdicts come from. While an alert on the cause is open, its own is hidden."""
+
+    def cause(self, series: int, at_ns: int) -> Cause | None: ...
+
+
 class Memory(Protocol):
     """What a Statistic keeps of one series: a mutable msgspec struct of bounded size."""
 

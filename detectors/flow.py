@@ -31,6 +31,22 @@ class Flow:
             return tuple(sorted({of for of, _ in self.per_unit if of.startswith(f"{site}/")}))
         return tuple(sorted(set(self.upstream.get(line, ())) - {line}))
 
+    def fed_by(self, line: str) -> tuple[str, ...]:
+        """The lines that a line feeds next, sorted."""
+        return tuple(sorted(of for of, sources in self.upstream.items() if line in sources and of != line))
+
+    def feeds(self, line: str, other: str) -> bool:
+        """Whether what a line makes flows into another, at any distance."""
+        waiting, met = [other], {other}
+        while waiting:
+            for source in self.upstream.get(waiting.pop(), ()):
+                if source == line:
+                    return True
+                if source not in met:
+                    met.add(source)
+                    waiting.append(source)
+        return False
+
     def takers(self, stock: Series) -> dict[str, float]:
         """The lines that use what a stock series measures, with the units of it in one unit of theirs.
 

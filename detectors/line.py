@@ -19,12 +19,14 @@ import numpy as np
 
 from collector.readings import NS_PER_S, Batch, Quality
 from collector.schema import SELF_LINE
-from collector.spool.frames import Control, Frame, FrameKind, NeededScore, NewModel
+from collector.spool.frames import AlertNews, Control, Frame, FrameKind, NeededScore, NewModel
 from collector.spool.ledger import Gap
-from detectors.alerts import AlertRule
+from detectors.alerts import Alert
 from detectors.budgets.telling import NOT_HIDDEN, Hidden, Look
+from detectors.causes.standing import Standing
 from detectors.detector import Context
 from detectors.engine import ShardOutput
+from detectors.rule import AlertRule
 from detectors.settings import AlertSettings, BoundRule, DetectSettings
 from detectors.watch import Watch
 from detectors.watched import Watched, let_go
@@ -43,8 +45,8 @@ _SET_BACK_NS = 300 * NS_PER_S  # a tick so far before the last one: the site's c
 
 
 class LineState(msgspec.Struct):
-    """What a restart needs: the instants of the last tick passed and told, every rule's memory, and what the plant's
-    alarm budget asks for now and from instants not yet reached.
+    """What a restart needs: the instants of the last tick passed and told, every rule's memory, what the plant's alarm
+    budget asks for now and from instants not yet reached, and the alerts of the lines that feed this one.
     """
 
     at_ns: int = -1
@@ -52,6 +54,7 @@ class LineState(msgspec.Struct):
     told_ns: int = 0
     needed_score: float = 1.0
     asked: list[NeededScore] = []
+    elsewhere: dict[str, AlertNews] = {}
 
 
 class LineLogic:
@@ -78,6 +81,7 @@ class LineLogic:
         self._together_s = alerts.together_s
         self._needed_score = 1.0
         self._asked: list[NeededScore] = []
+        self._standing = Standing(own=self._own_alerts)
         self._said: list[ShardOutput] = []
 
     def apply(self, frames: Sequence[Frame]) -> list[ShardOutput]:
@@ -89,12 +93,14 @@ class LineLogic:
                 self._take_batch(frame.body)
             elif isinstance(frame.body, Control):
                 for watch in self._watches:
-                    self._said += watch.take(frame.body)
+                    self._said += watch.subjects.take(frame.body)
             elif isinstance(frame.body, NewModel):
                 for watch in self._watches:
                     watch.swap(frame.body)
             elif isinstance(frame.body, NeededScore):
                 self._asked.append(frame.body)
+            elif isinstance(frame.body, AlertNews):
+                self._standing.hear(frame.body)
             elif isinstance(frame.body, Gap):
                 for watch in self._watches:
                     watch.miss(frame.body)
@@ -105,7 +111,8 @@ class LineLogic:
 
     def snapshot(self) -> bytes:
         watched = {watch.name: watch.snapshot() for watch in self._watches}
-        state = LineState(self._tick * self._tick_ns, watched, self._told_ns, self._needed_score, self._asked)
+        at_ns, elsewhere = self._tick * self._tick_ns, self._standing.heard
+        state = LineState(at_ns, watched, self._told_ns, self._needed_score, self._asked, elsewhere)
         return msgspec.msgpack.encode(state)
 
     def restore(self, state: bytes, version: int) -> None:
@@ -118,6 +125,7 @@ class LineLogic:
         self._tick = kept.at_ns // self._tick_ns  # whatever tick_s was then
         self._told_ns = kept.told_ns
         self._needed_score, self._asked = kept.needed_score, kept.asked
+        self._standing.heard = kept.elsewhere
         at_ns = max(kept.at_ns, 0)
         watches = {watch.name: watch for watch in self._watches}
         for name, watched in kept.watched.items():
@@ -154,7 +162,7 @@ class LineLogic:
         log.warning("time.turned_back line=%s by_s=%d", self._line, (self._tick - tick) * self._tick_ns // NS_PER_S)
         self._tick = tick
         for watch in self._watches:
-            watch.turn_back(tick * self._tick_ns)
+            watch.subjects.turn_back(tick * self._tick_ns)
 
     def _pass_ticks_to(self, last: int) -> None:
         for tick in _ticks_between(self._tick + 1, last, self._tick_ns):
@@ -165,15 +173,24 @@ class LineLogic:
         """One look at every alert of the line, causes before their consequences."""
         planned_stop = self._calendar.planned_stop(self._line, at_ns) or ""
         self._take_up_needed(at_ns)
-        told = (alert for watch in self._watches for alert in watch.told())
-        look = Look(at_ns, needed_score=self._needed_score, together_s=self._together_s, told=told)
+        told = (alert for watch in self._watches if watch.is_budgeted for alert in watch.subjects.told())
+        look = Look(
+            at_ns,
+            needed_score=self._needed_score,
+            together_s=self._together_s,
+            told=told,
+            standing=self._standing,
+        )
         for watch in self._watches:
             self._said += watch.look(self._hidden(watch.rule, planned_stop), look)
             if watch.rule.method == _OUTPUT:
-                stops, all_stopped = watch.stops()
+                stops, all_stopped = watch.subjects.stops()
                 look.stop(stops, all_stopped=all_stopped)
         if at_ns % self._levels_ns == 0:
-            self._said += [said for watch in self._watches for said in watch.levels(at_ns)]
+            self._said += [said for watch in self._watches for said in watch.subjects.levels(at_ns)]
+
+    def _own_alerts(self) -> Iterable[Alert]:
+        return (alert for watch in self._watches for alert in watch.subjects.alerts())
 
     def _take_up_needed(self, at_ns: int) -> None:
         """What the plant's budget asked for up to this instant, wherever in the log that was said."""
@@ -183,7 +200,7 @@ class LineLogic:
     def _hidden(self, rule: AlertRule, planned_stop: str) -> Hidden:
         if planned_stop and not rule.in_planned_stop:
             return Hidden(f"planned stop: {planned_stop}")
-        causes = (watch.open_alert() for watch in self._watches if watch.name in rule.suppressed_by)
+        causes = (watch.subjects.open_alert() for watch in self._watches if watch.name in rule.suppressed_by)
         cause = next((alert for alert in causes if alert is not None), None)
         return Hidden(f"its cause is open: {cause.key}", cause.key) if cause else NOT_HIDDEN
 

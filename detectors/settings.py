@@ -16,9 +16,9 @@ from collector.config import ConfigError, Document, NotNegative, Positive, Secti
 from collector.folder import find
 from collector.schema import SELF_LINE, AlertLevel
 from detectors import methods
-from detectors.alerts import AlertRule
 from detectors.detector import Context, Detector
 from detectors.methods import limits
+from detectors.rule import AlertRule
 
 
 class DetectSettings(Section, frozen=True, kw_only=True):

@@ -2,17 +2,16 @@
 
 Input: the line `inventory` (collector/inventory): `on_hand` of an item, and `next_due/SUPPLIER` and
 `next_quantity/SUPPLIER` of its soonest receipts. Output: Scores for `detectors.methods.shortage`; the score is the
-chance of being empty within two response times over the chance at which to warn. Value and band are the
-time to empty in s, early, median and late, were nothing to come. Pure.
+chance of being empty within two response times over the chance at which to warn. Value and band are the time to empty
+in s, early, median and late, were nothing to come. Pure.
 
-Use is what leaves in each hour of planned production; hours in which the stock was empty, or of which readings are
-missing, teach nothing. A receipt is late by the time from its promise to the rise of the stock; a promise that was put
-off is learned apart. The passing of time may raise a verdict and never takes it back.
+Use is what leaves in each hour of planned production. One that began empty, or of which readings are missing, teaches
+nothing; one in which the stock ran empty, that at least so much was wanted. A receipt is late by the time from its
+promise to the rise of the stock, learned apart where it was put off. Time never takes a verdict back.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
 import msgspec
@@ -26,6 +25,7 @@ from detectors.booked import Item, Memory, Promise
 from detectors.cover import Due, short_chances, supply_d
 from detectors.detector import Context, Evidence, Point, Scores, as_scores
 from detectors.made import counts, line_of
+from detectors.planned_days import PlannedDays
 from detectors.surroundings import usable
 
 HIGHEST_SCORE = 100.0
@@ -35,7 +35,6 @@ _AHEAD_RATIO = 2.0  # of the response time: what is empty just after it is too l
 _LONGEST_SILENCE_H = 31 * 24
 _APART_D = 2.0  # days of use that bookings and output may be apart
 _ARRIVED_RATIO = 0.5  # of a receipt's quantity by which the stock must rise with it
-_EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
 def is_booked(series: Series) -> bool:
@@ -54,9 +53,9 @@ class Stores:
         self._context = context
         self._output_metric = output_metric
         self._takers: dict[int, dict[str, float]] = {}
-        self._ahead_h = np.linspace(0, _AHEAD_RATIO * response_s / 3600, _LOOKS + 1)[1:]
+        ahead_h = np.linspace(0, _AHEAD_RATIO * response_s / 3600, _LOOKS + 1)[1:]
+        self._days = PlannedDays(context.calendar, self._line, ahead_h)
         self._memory = Memory()
-        self._spans: dict[int, NDArray[np.float64]] = {}  # by hour; follows from the calendar alone
         self._passed: dict[int, tuple[int, int, Point]] = {}  # by item: hour, newest reading, verdict
 
     def listens(self, series: Series) -> bool:
@@ -106,7 +105,7 @@ class Stores:
 
     def explain(self, series: int, at_ns: int) -> Evidence:
         of, item = self._context.series[series], self._memory.items[series]
-        days, day_s = supply_d(item.left, item.demand), self._day_s(at_ns)
+        days, day_s = supply_d(item.left, item.demand), self._days.day_s(at_ns)
         said: Evidence = {"stock": item.stock, "stock_unit": of.unit, "response_s": self._response_s}
         said |= {"used_not_booked": item.reconciled.unbooked} if item.reconciled.unbooked > 0 else {}
         if item.demand.is_known:
@@ -118,11 +117,9 @@ class Stores:
             said |= {"time_to_empty_s": days.median_d * day_s, "time_to_empty_early_s": days.early_d * day_s}
             said |= {"time_to_empty_late_s": days.late_d * day_s, "days_of_supply_d": days.median_d * day_s / 86_400}
             said |= {
-                f"chance_short_in_{self._ahead_h[at]:.0f}_h": float(chance[at]) for at in (_LOOKS // 2, _LOOKS - 1)
+                f"chance_short_in_{self._days.ahead_h[at]:.0f}_h": float(chance[at]) for at in (_LOOKS // 2, _LOOKS - 1)
             }
-        soonest = min(self._open(of), key=lambda one: one[1].due_s, default=None)
-        if soonest is not None:
-            supplier, promise = soonest
+        for supplier, promise in self._memory.open_promises(of.equipment.path)[:1]:
             late_h = at_ns / _HOUR_NS - promise.due_s / 3600
             said |= {"next_supplier": supplier, "next_quantity": promise.quantity, "next_due_s": promise.due_s}
             said |= {"next_overdue_h": late_h} if late_h > 0 else {}
@@ -132,15 +129,17 @@ class Stores:
 
     def quantity_due(self, due: Series, supplier: str) -> float:
         """The quantity of a supplier's soonest receipt for the item that a series is about."""
-        return self._memory.promises.get(due.equipment.path, {}).get(supplier, Promise()).quantity
+        return self._memory.promise(due.equipment.path, supplier).quantity
 
     def later_still_ratio(self, due: Series, supplier: str, late_h: float) -> float:
         """The share of this supplier's receipts that come later than so long after their promise."""
-        return self._memory.lateness.late_ratio(self._kept(due, supplier), late_h)
+        promise = self._memory.promise(due.equipment.path, supplier)
+        return self._memory.lateness.late_ratio(promise.kept_by(supplier), late_h)
 
     def late_quantile_h(self, due: Series, supplier: str, later_ratio: float) -> float:
         """Hours past the promise that this share of the supplier's receipts exceeds."""
-        return self._memory.lateness.late_quantile_h(self._kept(due, supplier), later_ratio)
+        promise = self._memory.promise(due.equipment.path, supplier)
+        return self._memory.lateness.late_quantile_h(promise.kept_by(supplier), later_ratio)
 
     def outlook(self, due: Series, at_ns: int) -> Evidence:
         """What there is of the item that a series is about, and when it runs out were nothing to come."""
@@ -163,7 +162,7 @@ class Stores:
         """Learns from the hours that are over, then takes in the reading."""
         is_first = math.isnan(item.stock)
         if is_first:
-            item.demand.hours_per_d = self._hours_per_d(at_ns // _HOUR_NS)
+            item.demand.hours_per_d = self._days.hours_per_d(at_ns // _HOUR_NS)
             item.hour = at_ns // _HOUR_NS
         self._learn_to(item, at_ns)
         change = 0.0 if is_first or at_ns <= item.missing_ns or item.last_ns < item.missing_ns else stock - item.stock
@@ -196,11 +195,12 @@ class Stores:
         hour = at_ns // _HOUR_NS
         for over in range(max(item.hour, hour - _LONGEST_SILENCE_H), hour):
             known = item.stock > 0 and over * _HOUR_NS >= item.missing_ns
-            if (known or item.used > 0) and self._planned_h(over) >= 0.5:
-                item.demand.learn(self._day(over), item.used)
+            if (known or item.used > 0) and self._days.planned_h(over) >= 0.5:
+                item.demand.learn(self._days.day(over), item.used, ran_out=item.stock <= 0)
             if over % 24 == 0:
                 item.reconciled.fade()
-            item.used = item.used if self._planned_h(over) < 0.5 else 0.0  # what left at night counts for the morning
+            if self._days.planned_h(over) >= 0.5:  # what left at night counts for the morning
+                item.used = 0.0
         item.hour = max(hour, item.hour)
 
     def _told(self, series: Series, at_ns: int, value: float) -> None:
@@ -213,25 +213,23 @@ class Stores:
         if at_ns <= promise.last_ns:
             return
         was_s, promise.last_ns = promise.due_s, at_ns
-        arrived = any(self._has_arrived(item, promise, at_ns) for item in self._items_of(series))
+        rise = max((item.rise for item in self._items_of(series) if item.rise_ns == at_ns), default=-1.0)
+        arrived = rise >= _ARRIVED_RATIO * promise.quantity
         if was_s > 0 and arrived:
-            self._memory.lateness.learn(_kept(supplier, promise), at_ns / _HOUR_NS - was_s / 3600)
+            self._memory.lateness.learn(promise.kept_by(supplier), at_ns / _HOUR_NS - was_s / 3600)
         promise.again = was_s > 0 and not arrived and value > was_s
         promise.due_s = max(value, 0.0)
 
-    def _has_arrived(self, item: Item, promise: Promise, at_ns: int) -> bool:
-        return item.rise_ns == at_ns and item.rise >= _ARRIVED_RATIO * promise.quantity
-
     def _items_of(self, series: Series) -> list[Item]:
-        of = series.equipment
-        return [item for one, item in self._memory.items.items() if self._context.series[one].equipment == of]
+        place, items = series.equipment, self._memory.items.items()
+        return [item for one, item in items if self._context.series[one].equipment == place]
 
     def _judge(self, series: Series, item: Item, at_ns: int) -> Point:
         if item.stock <= 0:
             return Point(HIGHEST_SCORE, 0.0, 0.0, 0.0, 0.0) if item.demand.hours or item.rise_ns else Point()
         if not item.demand.is_known:
             return Point()
-        days, day_s = supply_d(item.left, item.demand), self._day_s(at_ns)
+        days, day_s = supply_d(item.left, item.demand), self._days.day_s(at_ns)
         score = min(float(self._chances(series, item, at_ns)[-1]) / self._chance_ratio, HIGHEST_SCORE)
         return Point(score, days.median_d * day_s, days.early_d * day_s, days.median_d * day_s, days.late_d * day_s)
 
@@ -247,57 +245,8 @@ class Stores:
     def _chances(self, series: Series, item: Item, at_ns: int) -> NDArray[np.float64]:
         at_h = at_ns / _HOUR_NS
         dues = []
-        for supplier, promise in sorted(self._open(series), key=lambda one: one[1].due_s):
-            kept = _kept(supplier, promise)
-            chances = self._memory.lateness.arrival_chances(kept, promise.due_s / 3600 - at_h, self._ahead_h.tolist())
+        for supplier, promise in self._memory.open_promises(series.equipment.path):
+            kept, due_h = promise.kept_by(supplier), promise.due_s / 3600 - at_h
+            chances = self._memory.lateness.arrival_chances(kept, due_h, self._days.ahead_h.tolist())
             dues.append(Due(promise.quantity, chances))
-        return short_chances(item.left, item.demand, item.demand.span_d(self._spans_from(at_ns // _HOUR_NS)), dues)
-
-    def _kept(self, due: Series, supplier: str) -> str:
-        return _kept(supplier, self._memory.promises.get(due.equipment.path, {}).get(supplier, Promise()))
-
-    def _open(self, series: Series) -> list[tuple[str, Promise]]:
-        promises = self._memory.promises.get(series.equipment.path, {})
-        return [(supplier, one) for supplier, one in promises.items() if one.due_s > 0 and one.quantity > 0]
-
-    def _spans_from(self, hour: int) -> NDArray[np.float64]:
-        """Planned hours by weekday up to each look-ahead instant."""
-        if hour not in self._spans:
-            if len(self._spans) > 48:
-                self._spans.clear()
-            hours = np.arange(hour, hour + math.ceil(self._ahead_h[-1]))
-            by_weekday = np.zeros((len(hours) + 1, 7))
-            for at, one in enumerate(hours.tolist()):
-                by_weekday[at + 1] = by_weekday[at]
-                by_weekday[at + 1, (self._day(one) + 3) % 7] += self._planned_h(one)
-            places = np.minimum(np.round(self._ahead_h).astype(int), len(hours))
-            self._spans[hour] = by_weekday[places]
-        return self._spans[hour]
-
-    def _planned_h(self, hour: int) -> float:
-        return self._context.calendar.planned_s(self._line, hour * _HOUR_NS, (hour + 1) * _HOUR_NS) / 3600
-
-    def _day(self, hour: int) -> int:
-        return self._context.calendar.local_day(hour * _HOUR_NS).toordinal() - _EPOCH
-
-    def _hours_per_d(self, hour: int) -> float:
-        """Planned hours of a day of production, from the week ahead."""
-        days = [self._context.calendar.planned_s(self._line, at, at + 24 * _HOUR_NS) for at in self._week(hour)]
-        worked = [seconds / 3600 for seconds in days if seconds > 0]
-        return sum(worked) / len(worked) if worked else 24.0
-
-    def _day_s(self, at_ns: int) -> float:
-        """How many seconds of all time a usual day of production takes, weekends included."""
-        week = self._week(at_ns // _HOUR_NS)
-        planned_h = self._context.calendar.planned_s(self._line, week[0], week[-1] + 24 * _HOUR_NS) / 3600
-        return 7 * 86_400 * self._hours_per_d(at_ns // _HOUR_NS) / planned_h if planned_h else 7 * 86_400.0
-
-    @staticmethod
-    def _week(hour: int) -> list[int]:
-        day = hour // 24 * 24
-        return [(day + 24 * at) * _HOUR_NS for at in range(7)]
-
-
-def _kept(supplier: str, promise: Promise) -> str:
-    """Whose lateness it is."""
-    return f"{supplier}, put off" if promise.again else supplier
+        return short_chances(item.left, item.demand, item.demand.span_d(self._days.spans_from(at_ns // _HOUR_NS)), dues)

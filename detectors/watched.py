@@ -5,6 +5,8 @@ Written by `detectors.watch`, kept in the line's snapshot by `detectors.line`.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from detectors.alerts import Alert, Comment, State
@@ -12,7 +14,11 @@ from detectors.budgets.bucket import Bucket
 from detectors.detector import Point
 from detectors.engine import ShardOutput
 from detectors.outputs import event_output, level_output
+from detectors.rule import AlertRule
+from detectors.settings import BoundRule
 
+FAILED = "method_failed"
+MODEL = "model_unusable"  # a method that is taught goes on, with the model it has or without
 _NOBODY_TOLD = (State.NORMAL, State.PENDING)
 
 
@@ -53,3 +59,23 @@ def let_go(seen: Seen, at_ns: int) -> list[ShardOutput]:
             )
             said += [event_output(ended), level_output(ended, at_ns)]
     return said
+
+
+def about_failure(bound: BoundRule) -> AlertRule:
+    """How an alert about a method that failed lives."""
+    return AlertRule(
+        method=bound.rule.method,
+        gap_s=math.inf,
+        consequence=f"{bound.name} no longer watches this",
+        response="report the error; restart `andon detect` after mending it",
+    )
+
+
+def about_model(bound: BoundRule) -> AlertRule:
+    """How an alert about a model that cannot be used lives."""
+    return AlertRule(
+        method=bound.rule.method,
+        gap_s=math.inf,
+        consequence=f"{bound.name} goes on with the model it has; without one it is quiet here",
+        response="the evidence says why and what to do; `andon train` says more",
+    )

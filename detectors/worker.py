@@ -1,25 +1,24 @@
 """Detection of all lines in one spool: what `andon detect` runs.
 
 Each line has its own logic, restored from the state its last commit left. The watcher's own pulse (`watch_beat`) is
-said here, so that a board can tell a quiet plant from a dead watcher.
+said here, too, so that a board can tell a quiet plant from a dead watcher (`detectors.watcher`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collector import schema
-from collector.readings import NS_PER_S
-from collector.spool.frames import Record
 from collector.spool.spool import Spool
 from detectors.budgets.keeping import BudgetKeeping
 from detectors.calendar import Calendar
+from detectors.causes.carrier import Carrier
 from detectors.detector import Context
 from detectors.engine import SpoolShards, run_shard
 from detectors.flow import Flow
 from detectors.line import LineLogic
 from detectors.models.store import ModelStore
 from detectors.settings import AlertSettings, BoundRule, DetectSettings
+from detectors.watcher import say_beat
 
 
 class Detection:
@@ -41,18 +40,19 @@ class Detection:
         self._alerts = alerts
         self._keeping = BudgetKeeping(spool, alerts.budget_per_d)
         self._flow = flow or Flow()
+        self._carrier = Carrier(spool, self._flow)
         self._seams = SpoolShards(spool, self._flow.heard_by)
         self._logics: dict[str, LineLogic] = {}
 
     def step(self) -> int:
         """Deals once with what is new in every line; returns how many frames that was, 0 when all is done.
 
-        Then the plant's alarm budget hears of it: what it asks for is new to every line.
+        Then the plant's alarm budget hears of it, and so do the lines that a line feeds: both is new to them.
         """
         dealt_with = sum(self._step_line(shard) for shard in self._spool.log.shards())
-        dealt_with += self._keeping.step()
+        dealt_with += self._keeping.step() + self._carrier.step()
         if dealt_with:
-            self._beat()
+            say_beat(self._spool, self._settings.levels_s)
         return dealt_with
 
     def _step_line(self, shard: str) -> int:
@@ -70,23 +70,3 @@ class Detection:
         logic.restore(kept.body, kept.version)
         self._logics[shard] = logic
         return logic
-
-    def _beat(self) -> None:
-        pace_ns = int(self._settings.levels_s * NS_PER_S)
-        at_ns = self._spool.log.clock_ns() // pace_ns * pace_ns
-        if not at_ns:
-            return
-        alerts = self._spool.log.latest(schema.ALERT_STATE.name)
-        beat = Record(
-            measurement=schema.WATCH_BEAT.name,
-            tags={},
-            fields={
-                "alive": 1,
-                "open_alerts": sum(float(alert.fields["state"]) > 0 for alert in alerts),
-                "spool_depth": max(0, self._spool.log.end() - self._spool.log.delivered()),
-            },
-            at_ns=at_ns,
-            key="beat",
-        )
-        with self._spool.transaction():
-            self._spool.log.say(schema.SELF_LINE, f"beat|{at_ns}", beat)

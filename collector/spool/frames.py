@@ -1,9 +1,9 @@
 """Frames, the entries of the log, and their bytes on disk.
 
-A frame is one Batch of one line, a Tick, a control (what a person did, a NewModel or a NeededScore), a Gap (what is
-known to be missing) or a Record (what a detector or the chain said). `pack` and `unpack` are pure. A batch is stored as
-`collector.spool.columns` packs it, anything else as msgpack, both after their CRC-32: a damaged frame is told by its
-checksum.
+A frame is one Batch of one line, a Tick, a control (what a person did, a NewModel, a NeededScore or AlertNews), a Gap
+(what is known to be missing) or a Record (what a detector or the chain said). `pack` and `unpack` are pure. A batch is
+stored as `collector.spool.columns` packs it, anything else as msgpack, both after their CRC-32: a damaged frame is told
+by its checksum.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from collector.errors import AndonError
 from collector.readings import Batch, Quality
+from collector.schema import AlertLevel
 from collector.spool import columns
 from collector.spool.ledger import Gap
 
@@ -86,6 +87,22 @@ class NeededScore(msgspec.Struct, frozen=True, tag=True):
     at_ns: int
 
 
+class AlertNews(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """How an alert of another line stands that may be the cause of what this line sees.
+
+    `resolved_at_ns` is 0 while it is open; `stands`: somebody has been told of it, or of what hides it.
+    """
+
+    key: str
+    kind: str
+    subject: str
+    series: str
+    severity: AlertLevel
+    active_at_ns: int
+    resolved_at_ns: int
+    stands: bool
+
+
 Field = float | str | bool | int
 
 
@@ -103,7 +120,7 @@ class Record(msgspec.Struct, frozen=True, tag=True):
     detail: dict[str, Any] = {}
 
 
-_Said = Tick | Control | NewModel | NeededScore | Record | Gap
+_Said = Tick | Control | NewModel | NeededScore | AlertNews | Record | Gap
 Body = Batch | _Said
 
 
@@ -143,6 +160,10 @@ def new_model_frame(shard: str, news: NewModel) -> Frame:
 def needed_score_frame(needed: NeededScore) -> Frame:
     """It concerns every line of the site."""
     return Frame(EVERY_SHARD, FrameKind.CONTROL, needed.at_ns, needed)
+
+
+def alert_news_frame(shard: str, news: AlertNews, at_ns: int) -> Frame:
+    return Frame(shard, FrameKind.CONTROL, at_ns, news)
 
 
 def record_frame(shard: str, record: Record) -> Frame:

@@ -21,7 +21,7 @@ from collector.retention import Retention
 from collector.schema import SELF_LINE
 from collector.sources.recording import Published
 from collector.sources.source import Message
-from collector.spool.frames import Control, Frame, FrameKind, NeededScore, stretch_ns
+from collector.spool.frames import AlertNews, Control, Frame, FrameKind, NeededScore, stretch_ns
 from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from deploy.site import SiteFile
@@ -32,7 +32,7 @@ _FRAMES_AT_ONCE = 200
 _AT_ONCE_NS = 300 * NS_PER_S
 _AFTER_END_TICKS = 2  # the clock runs on a little, so that the last readings are looked at
 _ROOM_MB, _KEPT_D = 100_000.0, 36_500.0
-_NOT_REPLAYED = (Control, NeededScore)  # what people did about the alerts of then, and what was asked because of them
+_NOT_REPLAYED = (Control, NeededScore, AlertNews)  # what was done, asked and told because of the alerts of then
 _OWN = f"/{SELF_LINE}"
 _MODELS = "model"  # how the names begin under which a spool keeps trained models
 

@@ -13,41 +13,31 @@ ten-minute periods with more than ten, nothing that chatters (three times or mor
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import time
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
-from collector.config import Document
-from collector.readings import NS_PER_S, Batch, Series
+from collector.readings import NS_PER_S, Batch
 from collector.schema import ALERT_EVENT
 from collector.spool.frames import Frame, FrameKind, batch_frame, needed_score_frame, record_frame, tick_frame
-from collector.spool.ledger import Gap
 from deploy.bench.figure import Figure
-from deploy.bench.quiet_plant import DAY_MIN, MINUTE_NS, START_NS, Fault, Line, faults, plant
-from deploy.bench.quiet_rules import RULES
+from deploy.bench.quiet_plant import DAY_MIN, MINUTE_NS, START_NS, Fault, faults
+from deploy.bench.quiet_site import Site, logic_of, site_of
 from detectors.alerts import Alert
 from detectors.budgets.keeper import Keeper, raised_at_ns
-from detectors.calendar import Calendar, calendar_of
-from detectors.detector import Context, Detector, Evidence, Scores, as_scores
-from detectors.line import LineLogic
-from detectors.settings import AlertSettings, BoundRule, DetectSettings, bound_rules
+from detectors.settings import AlertSettings, BoundRule, DetectSettings
 
 RUNS = 1
 LINES, SERIES, DAYS = 5, 200, 7
 _PER_PERIOD, _PERIOD_NS = 10, 600 * NS_PER_S
 _SEEN_AFTER_NS = 600 * NS_PER_S
 _DETECT = DetectSettings(tick_s=60.0, levels_s=86_400.0)  # nothing is new between two readings
-_BY_READINGS = ("limits", "stuck", "novelty", "cusum", "ewma", "page_hinkley", "rate_limits", "one_class_sgd")
 
 _METHODS = (
     "output_drop",
@@ -84,7 +74,6 @@ FIGURES = (
 ALONE: dict[str, Any] = {"budgeted": False, "repeat_after_s": 0.0}
 NO_BUDGET = AlertSettings(budget_per_d=math.inf)
 NOTHING = AlertSettings(budget_per_d=math.inf, together_s=0.0)
-_NOTHING_SAID = as_scores([])
 
 
 class Week(NamedTuple):
@@ -127,12 +116,12 @@ def weeks(
 ) -> tuple[list[Week], float]:
     """One plant: with all budgets, without the plant's, and the methods alone; and the CPU time of it in s."""
     began_s = time.process_time()
-    site = _site(planted, lines, series, days)
-    alone = [replace(one, rule=msgspec.structs.replace(one.rule, **ALONE)) for one in site.rules]
+    plant = site_of(planted, lines, series, days)
+    alone = [replace(one, rule=msgspec.structs.replace(one.rule, **ALONE)) for one in plant.rules]
     found = [
-        _week(site, site.rules, AlertSettings()),
-        _week(site, site.rules, NO_BUDGET),
-        _week(site, alone, NOTHING),
+        _week(plant, plant.rules, AlertSettings()),
+        _week(plant, plant.rules, NO_BUDGET),
+        _week(plant, alone, NOTHING),
     ]
     return found, time.process_time() - began_s
 
@@ -176,79 +165,9 @@ def _most_in_ten_minutes(told: Sequence[tuple[int, str, str]]) -> float:
     return float(max((sum(0 <= b - a < _PERIOD_NS for b in of) for of in by_key.values() for a in of), default=0))
 
 
-class Played:
-    """A method that says minute by minute what it said when it was given whole days at once: the contract of methods
-    has it that this is the same. Only for those that judge readings and say nothing at ticks.
-    """
-
-    def __init__(self, detector: Detector, said: Scores) -> None:
-        self._detector, self._said, self._at = detector, said, 0
-
-    def score(self, batch: Batch) -> Scores:
-        start = self._at
-        self._at = int(np.searchsorted(self._said.at_ns, batch.at_ns[-1], side="right"))
-        return Scores(*(getattr(self._said, name)[start : self._at] for name in Scores.__slots__))
-
-    def tick(self, at_ns: int) -> Scores:
-        return _NOTHING_SAID
-
-    def miss(self, gap: Gap) -> None:
-        """No gaps here."""
-
-    def subject(self, series: Series) -> str:
-        return self._detector.subject(series)
-
-    def explain(self, series: int, at_ns: int) -> Evidence:
-        return {}
-
-    def snapshot(self) -> bytes:
-        return b""
-
-    def restore(self, state: bytes) -> None:
-        """Nothing is kept."""
-
-
-def _said(bound: BoundRule, context: Context, line: Line, first_id: int) -> Scores:
-    """What the method of a rule says of a line's week, in order of time."""
-    detector = bound.start(context)
-    wanted = [first_id + i for i, one in enumerate(line.series) if fnmatch.fnmatchcase(one.metric, bound.rule.metric)]
-    parts, minutes = [_NOTHING_SAID], line.values.shape[1]
-    for minute in range(0, minutes, DAY_MIN):
-        batch = line.batch(first_id, minute, min(minute + DAY_MIN, minutes))
-        parts.append(detector.score(batch.take(np.isin(batch.series, wanted))))
-    columns = [np.concatenate([getattr(one, name) for one in parts]) for name in Scores.__slots__]
-    order = np.argsort(columns[1], kind="stable")
-    return Scores(*(column[order] for column in columns))
-
-
-class Site(NamedTuple):
-    """A plant with its rules and what the methods that judge readings said of it, by line and rule."""
-
-    lines: list[Line]
-    series: Mapping[int, Series]
-    rules: tuple[BoundRule, ...]
-    calendar: Calendar
-    said: Mapping[tuple[str, str], Scores]
-
-
-def _site(planted: tuple[Fault, ...], lines: int, series: int, days: int) -> Site:
-    document = Document(Path("quiet.toml"), tomllib.loads(RULES))
-    rules, calendar = bound_rules(document), calendar_of(document, "UTC")
-    plants = list(plant(lines, series, days, planted))
-    everything = dict(enumerate(one for line in plants for one in line.series))
-    said, first_id = {}, 0
-    for line in plants:
-        context = Context(everything, calendar, line.name)
-        for bound in rules:
-            if bound.rule.method in _BY_READINGS:
-                said[line.name, bound.name] = _said(bound, context, line, first_id)
-        first_id += len(line.series)
-    return Site(plants, everything, rules, calendar, said)
-
-
 def _week(site: Site, rules: Sequence[BoundRule], alerts: AlertSettings) -> Week:
     """All lines minute by minute, the keeper after them: what it asks for is what the next minute hears first."""
-    logics = [_logic(site, rules, alerts, line.name) for line in site.lines]
+    logics = [logic_of(site, rules, alerts, line.name, _DETECT) for line in site.lines]
     keeper, asked, week = Keeper(alerts.budget_per_d), list[Frame](), Week([], {})
     for minute in range(site.lines[0].values.shape[1]):
         said, first_id = [], 0
@@ -261,17 +180,6 @@ def _week(site: Site, rules: Sequence[BoundRule], alerts: AlertSettings) -> Week
         tick = tick_frame(START_NS + (minute + 1) * MINUTE_NS)
         asked = [needed_score_frame(one) for one in keeper.apply([*said, tick])]
     return week
-
-
-def _logic(site: Site, rules: Sequence[BoundRule], alerts: AlertSettings, shard: str) -> LineLogic:
-    def played(bound: BoundRule) -> BoundRule:
-        said = site.said.get((shard, bound.name))
-        if said is None:
-            return bound
-        return replace(bound, start=lambda context: Played(bound.start(context), said))
-
-    context = Context(site.series, site.calendar, shard)
-    return LineLogic([played(one) for one in rules], _DETECT, context, alerts)
 
 
 def _note(week: Week, said: Sequence[Frame]) -> None:

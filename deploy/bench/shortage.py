@@ -172,7 +172,7 @@ def run(seed: int) -> Ran:
         day = _MONDAY + hour // 24
         for item, on_hand, amount in zip(items, stock, used, strict=True):
             if on_hand or amount:  # an empty store says nothing of what would have been used
-                item.learn(day, amount)
+                item.learn(day, amount, ran_out=not on_hand)
         if hour < FROM_H:
             continue
         if hour % 24 == 6 and hour < stores.HOURS - 24:

@@ -17,6 +17,7 @@ import msgspec
 from collector.readings import NS_PER_S
 from collector.schema import STATE_OF_LEVEL
 from detectors.alerts import Alert, State
+from detectors.causes.standing import Standing
 
 _BEFORE_TOLD = (State.NORMAL, State.RTN_UNACKED, State.PENDING, State.SUPPRESSED)
 
@@ -35,13 +36,21 @@ NOT_HIDDEN = Hidden()
 class Look:
     """One look at a line's alerts. `told` fills while its rules are gone through: first up leads a group.
 
-    `stops`: the alerts of its outputs that stand still; `all_stopped`: no other output of the line runs.
+    `stops`: the alerts of its outputs that stand still; `all_stopped`: no other output of the line runs. `standing`:
+    the alerts on what the line's methods measure as causes.
     """
 
     def __init__(
-        self, at_ns: int, *, needed_score: float = 1.0, together_s: float = 0.0, told: Iterable[Alert] = ()
+        self,
+        at_ns: int,
+        *,
+        needed_score: float = 1.0,
+        together_s: float = 0.0,
+        told: Iterable[Alert] = (),
+        standing: Standing | None = None,
     ) -> None:
         self.at_ns = at_ns
+        self.standing = standing or Standing()
         self._needed_score = needed_score
         self._together_ns = int(together_s * NS_PER_S)
         self._told = {alert.key: alert for alert in told}

@@ -16,8 +16,8 @@ are one (`detectors.summed`).
 
 The evidence says what was lost, since when, and the measured cause: a stock of the line that ran empty, or the counter
 of the same metric that stopped before it, upstream on the line (`cells_in_order`) or on a line that feeds it (the
-chain's map). What began after the stop, or longer before it than `transit_s`, is no cause. `cause_key` is then the
-cause's own alert, as a rule without a name of its own would call it.
+chain's map). What began after the stop, or longer before it than `transit_s`, is no cause. While an alert on the first
+of them is open, whatever its rule is called, this one is suppressed by it.
 
 Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); Lucas,
 Counted Data CUSUM's (1985). It fails for a line whose takt changes by more than the band with products that nobody
@@ -34,11 +34,12 @@ import numpy as np
 from collector.config import NotNegative, Positive, Section
 from collector.readings import NS_PER_S, Batch, Kind, Series
 from collector.spool.ledger import Gap
-from detectors.detector import Context, Evidence, PerSeries, Scores, as_scores
+from detectors.detector import Cause, Context, Evidence, PerSeries, Scores, as_scores
 from detectors.made import line_of
-from detectors.output import Judging, Output, OutputRate
+from detectors.output import Judging, OutputRate
 from detectors.summed import Summed
 from detectors.surroundings import Surroundings, is_stock, usable
+from detectors.usual_output import Output
 
 _S_PER_D = 86_400.0
 _STARVED_S = 60.0  # a stock that ran empty this long after the last count is still the cause
@@ -146,12 +147,15 @@ class OutputDrop:
 
     def explain(self, series: int, at_ns: int) -> Evidence:
         evidence = self._counters.explain(series, at_ns)
-        began_s = evidence.get("stopped_since_s", evidence.get("slow_since_s"))
-        if isinstance(began_s, float):
-            evidence |= self._cause(series, began_s, at_ns)
+        evidence |= _as_evidence(self._causes(series, evidence, at_ns))
         if self._options.summed:
             evidence["counters"] = len(self._summed.counters)
         return evidence
+
+    def cause(self, series: int, at_ns: int) -> Cause | None:
+        """The first of what had run empty or stopped before this began."""
+        found = self._causes(series, self._counters.explain(series, at_ns), at_ns)
+        return min(found, key=lambda one: one.since_ns, default=None)
 
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(
@@ -182,36 +186,37 @@ class OutputDrop:
         rows = batch.take(np.isin(batch.series, counted))
         return self._counters.score(self._summed.add(rows, self._context.series, self._unknown_ns))
 
-    def _cause(self, series: int, began_s: float, at_ns: int) -> Evidence:
-        """What had run empty or stopped before this began; the first of them is the cause."""
+    def _causes(self, series: int, evidence: Evidence, at_ns: int) -> list[Cause]:
+        """The stock that had run empty before this began, and the counter that had stopped, the first of each."""
+        began_s = evidence.get("stopped_since_s", evidence.get("slow_since_s"))
+        if not isinstance(began_s, float):
+            return []
         began_ns = int(began_s * NS_PER_S)
         from_ns, until_ns = began_ns - int(self._options.transit_s * NS_PER_S), began_ns + int(_STARVED_S * NS_PER_S)
-        said: Evidence = {}
-        causes: list[tuple[int, str]] = []
         starved = self._rate.around.starved(from_ns, until_ns)
-        if starved is not None:
-            name = self._context.series[starved[0]].name
-            said |= {"starved_of": name, "starved_since_s": starved[1] / NS_PER_S}
-            causes.append((starved[1], f"shortage:{name}"))
-        stops = [one for one in self._stops_before(series, at_ns) if from_ns <= one[0] <= began_ns]
-        if stops:
-            stopped_ns, name = min(stops)
-            said |= {"upstream_stopped": name, "upstream_stopped_since_s": stopped_ns / NS_PER_S}
-            causes.append((stopped_ns, f"output_drop:{name}"))
-        return said | ({"cause_key": min(causes)[1]} if causes else {})
+        found = [Cause("shortage", self._context.series[starved[0]].name, starved[1])] if starved else []
+        stops = [one for one in self._stops_before(series, began_ns, at_ns) if one.since_ns >= from_ns]
+        return [*found, *([min(stops, key=lambda one: (one.since_ns, one.series))] if stops else [])]
 
-    def _stops_before(self, series: int, at_ns: int) -> list[tuple[int, str]]:
-        """The counters of the same metric before this one that stand still now, and since when."""
+    def _stops_before(self, series: int, began_ns: int, at_ns: int) -> list[Cause]:
+        """The counters of the same metric before this one that stand still now and began no later."""
         of, order = self._context.series[series], self._options.cells_in_order
         before = order[: order.index(of.equipment.cell)] if of.equipment.cell in order else ()
         own = [one for one in self._counters.memories() if self._context.series[one].equipment.cell in before]
         found = []
         for detector, ids in ((self._counters, own), (self._upstream, list(self._upstream.memories()))):
             for one in ids:
-                stopped_s = detector.explain(one, at_ns).get("stopped_since_s")
-                if isinstance(stopped_s, float) and self._context.series[one].metric == of.metric:
-                    found.append((int(stopped_s * NS_PER_S), self._context.series[one].name))
+                other, stopped_s = self._context.series[one], detector.explain(one, at_ns).get("stopped_since_s")
+                if not isinstance(stopped_s, float) or other.metric != of.metric:
+                    continue
+                stopped_ns = int(stopped_s * NS_PER_S)
+                if stopped_ns < began_ns or (stopped_ns == began_ns and not self._is_circular(of, other)):
+                    found.append(Cause("output_drop", other.name, stopped_ns))
         return found
+
+    def _is_circular(self, of: Series, other: Series) -> bool:
+        """Whether two lines feed each other: then only what began earlier can be the cause of the other."""
+        return line_of(of) != line_of(other) and self._context.flow.feeds(line_of(of), line_of(other))
 
     def _note(self, series: Series, at_ns: int, value: float) -> None:
         if series.metric == self._options.product_metric:
@@ -227,6 +232,15 @@ class OutputDrop:
 
     def _tells(self, series: Series) -> bool:
         return bool(series.metric) and series.metric in (self._options.product_metric, self._options.state_metric)
+
+
+def _as_evidence(causes: list[Cause]) -> Evidence:
+    said: Evidence = {}
+    for one in causes:
+        what = "starved_of" if one.kind == "shortage" else "upstream_stopped"
+        since = "starved_since_s" if one.kind == "shortage" else "upstream_stopped_since_s"
+        said |= {what: one.series, since: one.since_ns / NS_PER_S}
+    return said
 
 
 def _joined(parts: list[Scores]) -> Scores:

@@ -10,8 +10,8 @@ from collector.readings import NS_PER_S, Batch, BatchBuilder, Equipment, Quality
 from collector.spool.frames import Frame, batch_frame
 from collector.spool.ledger import Gap
 from collector.spool.spool import Spool
-from detectors.alerts import AlertRule
 from detectors.detector import Evidence, Point, Scores, as_scores
+from detectors.rule import AlertRule
 from detectors.settings import BoundRule
 
 T0_NS = 1_700_000_000 * NS_PER_S

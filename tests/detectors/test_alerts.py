@@ -7,7 +7,8 @@ import pytest
 from collector.readings import NS_PER_S
 from collector.schema import AlertLevel
 from collector.spool.frames import Action, Control
-from detectors.alerts import Alert, AlertRule, Observation, State, advance, apply_control
+from detectors.alerts import Alert, Observation, State, advance, apply_control
+from detectors.rule import AlertRule
 
 NAN = float("nan")
 STEP_NS = 5 * NS_PER_S

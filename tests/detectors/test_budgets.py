@@ -24,7 +24,7 @@ from collector.spool.frames import (
     unpack,
 )
 from collector.spool.spool import Spool
-from detectors.alerts import Alert, AlertRule, State
+from detectors.alerts import Alert, State
 from detectors.budgets.bucket import MOST_NEEDED, Bucket, plant_pace, series_pace
 from detectors.budgets.keeper import STATE_VERSION, Keeper
 from detectors.budgets.keeping import needed_score
@@ -32,6 +32,7 @@ from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.line import LineLogic
 from detectors.outputs import event_output
+from detectors.rule import AlertRule
 from detectors.settings import AlertSettings, BoundRule, DetectSettings
 from detectors.worker import Detection
 from tests.detectors.plain import T0_NS, Threshold

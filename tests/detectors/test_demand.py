@@ -102,3 +102,28 @@ def test_days_of_supply_have_an_interval_around_the_middle():
     supply = supply_d(320.0, learned(60, lambda *_: float(rng.poisson(2))))
     assert supply.early_d < supply.median_d < supply.late_d
     assert supply.median_d == pytest.approx(10.0, rel=0.1)
+
+
+def test_hours_in_which_a_stock_ran_out_leave_the_mean_as_it_is() -> None:
+    """A store refilled with some 40 runs out in every third busy hour: what was not there is a fifth of the demand."""
+    rng = np.random.default_rng(7)
+    wanted = (rng.poisson(rng.gamma(1.5, 8.0, 6400)) * (rng.random(6400) < 0.3)).tolist()
+    said, unsaid, truth, left = Demand(), Demand(), Demand(), 40
+    for hour, amount in enumerate(wanted):
+        used = min(amount, left)
+        left -= used
+        said.learn(hour // 16, used, ran_out=left == 0)
+        unsaid.learn(hour // 16, used)
+        truth.learn(hour // 16, amount)
+        left = left or int(rng.integers(20, 60))
+    assert unsaid.per_d < 0.88 * truth.per_d
+    assert said.per_d == pytest.approx(truth.per_d, rel=0.06)
+
+
+def test_what_was_left_of_a_stock_is_no_lot() -> None:
+    demand = Demand()
+    for day in range(10):
+        for hour in range(16):
+            demand.learn(day, 12.0 if hour == 3 else 0.0)
+    demand.learn(10, 1.0, ran_out=True)
+    assert demand.lot == 12.0

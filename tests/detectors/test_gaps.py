@@ -13,12 +13,13 @@ from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Series
 from collector.spool.frames import EVERY_SHARD, Frame, batch_frame, gap_frames, tick_frame
 from collector.spool.ledger import Cause, Gap
 from collector.spool.spool import Spool
-from detectors.alerts import Alert, AlertRule
+from detectors.alerts import Alert
 from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.engine import SpoolShards, run_shard
 from detectors.line import LineLogic
 from detectors.methods import output_drop, shortage, silent
+from detectors.rule import AlertRule
 from detectors.settings import BoundRule, DetectSettings
 from tests.detectors.plain import T0_NS, Threshold, bound
 

@@ -12,11 +12,12 @@ import pytest
 from collector import schema
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
 from collector.spool.frames import Action, Control, Frame, Record, batch_frame, control_frame, tick_frame
-from detectors.alerts import Alert, AlertRule, State
+from detectors.alerts import Alert, State
 from detectors.calendar import Calendar, Shift
 from detectors.detector import Context
 from detectors.line import LineLogic
 from detectors.methods import output_drop, shortage, silent, stuck
+from detectors.rule import AlertRule
 from detectors.settings import BoundRule, DetectSettings
 from tests.detectors.plain import T0_NS, Threshold, bound
 

@@ -7,7 +7,7 @@ import pytest
 
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
 from detectors.calendar import Calendar, PlannedStop, Shift
-from detectors.detector import Context
+from detectors.detector import Cause, Context
 from detectors.flow import Flow
 from detectors.methods import output_drop
 from tests.detectors.played import START_S, Played, series
@@ -287,6 +287,18 @@ def test_each_product_has_a_band_of_its_own_and_finds_it_again():
     assert [score for score in line.run(1200, 16.0) if score >= 1.0]
 
 
+def test_a_stop_right_after_another_product_began_is_explained_though_nothing_is_usual_of_it_yet():
+    line = Surrounded()
+    line.tell(1, 0)
+    line.run(3600)
+    line.tell(1, 1)
+    assert max(line.run(300, 0)) >= 1.0
+    said = line.detector.explain(0, (START_S + line.second) * NS_PER_S)
+    assert said["product"] == "fast"
+    assert "stopped_since_s" in said
+    assert "usual_interval_s" not in said
+
+
 def test_a_changeover_is_no_stop_and_the_start_after_it_has_its_time():
     line = Surrounded()
     line.run(3600)
@@ -320,9 +332,11 @@ FORM = Series(Equipment("acme", "north", "", "press", "form"), "good", "1", Kind
 class Fed:
     """The press with the cell before it and the line that feeds it; each makes a unit every 5 s, read every 10 s."""
 
-    def __init__(self, cells_in_order: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, cells_in_order: tuple[str, ...] = (), upstream: dict[str, tuple[str, ...]] | None = None
+    ) -> None:
         self.series = {0: PERIODIC, 1: CUT, 2: FORM, 3: series("beads", Kind.STOCK)}
-        flow = Flow({}, {"north/press": ("north/cut",)})
+        flow = Flow({}, upstream or {"north/press": ("north/cut",)})
         context = Context(self.series, Calendar(), "north/press", flow=flow)
         self.detector = output_drop.build(output_drop.Options(cells_in_order=cells_in_order), context)
 
@@ -337,6 +351,9 @@ class Fed:
         assert self.score >= 1.0
         return self.detector.explain(0, (START_S + until_s) * NS_PER_S)
 
+    def cause(self, at_s: int) -> Cause | None:
+        return self.detector.cause(0, (START_S + at_s) * NS_PER_S)
+
     def _give(self, one: int, second: int, value: float) -> None:
         builder, at_ns = BatchBuilder(), (START_S + second) * NS_PER_S + one
         builder.add(one, at_ns, value, Quality.GOOD, at_ns)
@@ -349,10 +366,13 @@ class Fed:
 
 
 def test_a_stop_names_the_line_that_stopped_before_it() -> None:
-    said = Fed().play(4400, cut=3600, press=4000)
+    fed = Fed()
+    said = fed.play(4400, cut=3600, press=4000)
     assert said["upstream_stopped"] == "north/cut/saw:good"
     assert said["upstream_stopped_since_s"] == pytest.approx(START_S + 3600, abs=11)
-    assert said["cause_key"] == "output_drop:north/cut/saw:good"
+    cause = fed.cause(4400)
+    assert cause is not None
+    assert cause[:2] == ("output_drop", "north/cut/saw:good")
     assert float(said["stopped_since_s"]) == pytest.approx(START_S + 4000, abs=11)
     assert float(said["units_lost"]) == pytest.approx(80, rel=0.1)
 
@@ -367,15 +387,27 @@ def test_a_stop_names_the_line_that_stopped_before_it() -> None:
     ],
 )
 def test_what_began_later_or_long_before_is_no_cause(stops: dict[str, int]) -> None:
-    said = Fed().play(4400, **stops)
-    assert "cause_key" not in said
+    fed = Fed()
+    said = fed.play(4400, **stops)
+    assert fed.cause(4400) is None
     assert "stopped_since_s" in said
 
 
 def test_of_two_causes_the_first_is_the_cause_and_both_are_named() -> None:
-    said = Fed().play(4400, cut=3600, beads=3900, press=4000)
+    fed = Fed()
+    said = fed.play(4400, cut=3600, beads=3900, press=4000)
     assert said["starved_of"] == "north/press/cell:beads"
-    assert said["cause_key"] == "output_drop:north/cut/saw:good"
+    cause = fed.cause(4400)
+    assert cause is not None
+    assert cause.series == "north/cut/saw:good"
+
+
+@pytest.mark.parametrize(("is_circular", "is_cause"), [(False, True), (True, False)])
+def test_of_lines_that_feed_each_other_only_what_began_earlier_is_the_cause(is_circular, is_cause) -> None:
+    upstream = {"north/press": ("north/cut",)} | ({"north/cut": ("north/press",)} if is_circular else {})
+    fed = Fed(upstream=upstream)
+    fed.play(4400, cut=4000, press=4000)
+    assert (fed.cause(4400) is not None) == is_cause
 
 
 def test_a_cell_before_it_on_its_own_line_is_named_where_the_order_is_said() -> None:

@@ -16,7 +16,6 @@ from collector.spool.ledger import Cause, Gap
 from collector.spool.log import INPUTS
 from collector.spool.spool import Spool
 from collector.spool.state import ShardState
-from detectors.alerts import AlertRule
 from detectors.calendar import Calendar
 from detectors.detector import Context
 from detectors.engine import SpoolShards
@@ -26,6 +25,7 @@ from detectors.models.model import unpack
 from detectors.models.store import KEPT, ModelStore, Version
 from detectors.models.trainer import Trainer
 from detectors.models.training import ForestOptions
+from detectors.rule import AlertRule
 from detectors.settings import BoundRule, DetectSettings, TrainSettings
 from detectors.worker import Detection
 from tests.detectors.lessons import T0_NS
