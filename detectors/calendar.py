@@ -55,6 +55,11 @@ class Calendar:
         self._stretches = lru_cache(maxsize=256)(self._stretches_of_day)
         self._utc_day = lru_cache(maxsize=256)(self._pieces_of_utc_day)
 
+    @property
+    def never_stops(self) -> bool:
+        """Whether it plans no stop at all, on any line."""
+        return not (self._shifts or self._stops)
+
     def planned_stop(self, line: str, at_ns: int) -> str | None:
         """The reason no production is planned for `line` at `at_ns`, None when it is planned."""
         starts, reasons = self._utc_day(line, at_ns // _DAY_NS)

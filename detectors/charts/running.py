@@ -86,8 +86,10 @@ class WhileRunning:
         return runs
 
     def _mark(self, runs: NDArray[np.bool_], at_ns: NDArray[np.int64]) -> None:
-        """Marks rows between two that tell."""
+        """Marks rows between two that tell; all are taken to run until then."""
         is_idle, planned_stop, line = any(self._rest.idle.values()), self._context.calendar.planned_stop, self._line
+        if not (is_idle or self._rest.rested_ns) and self._context.calendar.never_stops:
+            return
         instants, row = np.unique(at_ns, return_inverse=True)
         answers = np.empty(len(instants), np.bool_)
         for i, one_ns in enumerate(instants.tolist()):

@@ -8,18 +8,19 @@ import pytest
 
 from collector.readings import NS_PER_S, Batch, Equipment, Kind, Quality, Series
 from detectors.calendar import Calendar
+from detectors.charts.running import WhileRunning
 from detectors.columns import PerSeriesColumns
-from detectors.detector import Context
+from detectors.detector import Context, Detector
 
 PLACE = Equipment("acme", "north", "", "press")
 SERIES = {i: Series(PLACE, f"gauge_{i}") for i in range(300)} | {300: Series(PLACE, "good", kind=Kind.COUNTER)}
 METHODS = ("ewma", "cusum", "page_hinkley", "rate_limits")
 
 
-def start(name: str) -> PerSeriesColumns:
+def start(name: str) -> Detector:
     method = importlib.import_module(f"detectors.methods.{name}")
     detector = method.build(method.Options(arl0=200), Context(SERIES, Calendar(), "north/press"))
-    assert isinstance(detector, PerSeriesColumns)
+    assert isinstance(detector, PerSeriesColumns | WhileRunning)
     return detector
 
 
@@ -35,7 +36,7 @@ def plant(turns: int, series: int, seed: int = 1) -> Batch:
     return Batch(ids, at_ns, value, quality, at_ns)
 
 
-def scores(detector: PerSeriesColumns, batch: Batch, cut: int) -> np.ndarray:
+def scores(detector: Detector, batch: Batch, cut: int) -> np.ndarray:
     said = [detector.score(batch.take(slice(i, i + cut))) for i in range(0, len(batch), cut)]
     return np.concatenate([np.column_stack([getattr(one, name) for name in type(one).__slots__]) for one in said])
 
