@@ -68,11 +68,11 @@ def ended(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
             process.wait(20)
 
 
-def wait(done: Callable[[], bool], otherwise: str, wait_s: float) -> None:
+def wait(done: Callable[[], bool], otherwise: str, wait_s: float, look_every_s: float = 0.1) -> None:
     deadline = time.monotonic() + wait_s
     while not done():
         assert time.monotonic() < deadline, otherwise
-        time.sleep(0.1)
+        time.sleep(look_every_s)
 
 
 def subscribed(counters: Counters, times: int) -> None:

@@ -34,6 +34,8 @@ def test_the_collector_killed_at_50_random_moments_loses_and_doubles_nothing(tmp
                     if kill % 5:  # every fifth one dies at its start
                         wait_for_an_append(rig)
                     time.sleep(moments.uniform(0.0, 1.5))
+                    if kill % 5 and kill % 2:
+                        wait_for_an_append(rig, look_every_s=0.0005)  # what it holds is not all acknowledged yet
                     collector.kill()
             with rig.andon("collect"):
                 sent = numbers.finished()
@@ -104,7 +106,8 @@ def subscribed(rig: Rig) -> None:
         collector.wait_ready()
 
 
-def wait_for_an_append(rig: Rig) -> None:
+def wait_for_an_append(rig: Rig, look_every_s: float = 0.1) -> None:
+    nothing = "a collector that was started again appends nothing"
     with Spool.open(rig.spool_path) as spool:
         stands = spool.log.end()
-        wait(lambda: spool.log.end() > stands, "a collector that was started again appends nothing", 30.0)
+        wait(lambda: spool.log.end() > stands, nothing, 30.0, look_every_s)
