@@ -16,7 +16,8 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest -m 'not plant' --numprocesses auto --dist loadfile
-	$(BIN)/python -m pytest -m plant
+	$(BIN)/python -m pytest -m 'plant and not alone' --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m alone
 endif
 
 plant: $(VENV)/.dev ## only the tests with real servers

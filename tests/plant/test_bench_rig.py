@@ -12,7 +12,7 @@ from deploy.bench.rig import rig
 from tests.plant.servers import need
 from tests.plant.teaching_factory import wait
 
-pytestmark = pytest.mark.plant
+pytestmark = [pytest.mark.plant, pytest.mark.alone]
 
 
 def rows(first: int, n: int, cell: str = "c00", field: str = "value") -> bytes:

@@ -23,7 +23,7 @@ from tests.plant.log_lines import events, log_of
 from tests.plant.servers import need
 from tests.plant.teaching_factory import wait
 
-pytestmark = pytest.mark.plant
+pytestmark = [pytest.mark.plant, pytest.mark.alone]
 
 RUN = RUN_S * PER_S
 MALFORMED = ROUNDS * RUN // 10

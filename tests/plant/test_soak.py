@@ -15,6 +15,7 @@ _MOST_GROWTH_MB = 1.5
 
 
 @pytest.mark.plant
+@pytest.mark.alone
 def test_a_steady_load_grows_nothing_and_loses_nothing() -> None:
     need("mosquitto"), need("influxd")
     found = dict(zip((figure.name.removeprefix("R11 ") for figure in FIGURES), soak(SOAK_S), strict=True))

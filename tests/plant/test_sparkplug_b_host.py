@@ -34,7 +34,7 @@ from tests.collector.sparkplug_nodes import START_S, Node
 from tests.plant.cutting_proxy import CuttingProxy
 from tests.plant.servers import mosquitto, need
 
-pytestmark = pytest.mark.plant
+pytestmark = [pytest.mark.plant, pytest.mark.alone]
 
 HOST = HostState("andon1")
 SITE = Site(enterprise="nev", name="any")
