@@ -16,17 +16,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from collector.spool.frames import Action, Control
+from collector.spool.frames import Action
 from collector.spool.spool import Spool, SpoolError
 from dashboards.live import alert_page, from_grafana
 from dashboards.live.allowed_hosts import AllowedHosts
-from dashboards.live.answers import LONGEST_BODY, body_of, said
+from dashboards.live.answers import LONGEST_BODY, acted, body_of, said
 from dashboards.live.feed import Feed
 from dashboards.live.from_grafana import Grafana
 from dashboards.live.page import document
 from dashboards.live.past import PastQuery, UnknownSeries, past
 from dashboards.live.view import WINDOW_S, View
-from detectors.actions import ActionRequest, EndedAlert, UnknownAlert, act
+from detectors.actions import ActionRequest
 from detectors.calendar import Calendar
 from detectors.chain.network import Network
 
@@ -136,22 +136,9 @@ async def _act(spool_path: Path, request: Request) -> Response:
         return said(f"the body is longer than {LONGEST_BODY} bytes; shorten the text", 413)
     try:
         wanted = msgspec.json.decode(body, type=ActionRequest)
-        control = await run_in_threadpool(_written, spool_path, Action(name), alert_id, wanted)
+        return await acted(spool_path, Action(name), alert_id, wanted)
     except (msgspec.DecodeError, ValueError) as error:
         return said(f"the action cannot be taken: {error}; send who, text and minutes", 422)
-    except EndedAlert as error:
-        return said(str(error), 409)
-    except UnknownAlert as error:
-        return said(str(error), 404)
-    except SpoolError as error:
-        return said(str(error), 503)
-    return Response(msgspec.json.encode({"taken": control}), media_type="application/json", status_code=202)
-
-
-def _written(spool_path: Path, action: Action, alert_id: str, request: ActionRequest) -> Control:
-    """Writes from a connection of its own: requests come on any thread."""
-    with Spool.open(spool_path) as spool:
-        return act(spool, action, alert_id, request)
 
 
 class _HostCheck:

@@ -15,19 +15,17 @@ from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from collector.config import ConfigError
-from collector.spool.frames import Action, Control
-from collector.spool.spool import Spool, SpoolError
+from collector.spool.frames import Action
 from dashboards.live.allowed_hosts import AllowedHosts
-from dashboards.live.answers import body_of, said
+from dashboards.live.answers import acted, body_of, said
 from dashboards.live.grafana_token import SHORTEST_KEY, BadToken, signed, who_says
 from dashboards.live.html import Html, el
-from detectors.actions import ActionRequest, EndedAlert, UnknownAlert, act
+from detectors.actions import ActionRequest
 
 _BOARD = "/d/andon-plant-overview"
 _ASKED_HEADERS = "content-type, x-grafana-action, x-grafana-device-id"
@@ -126,23 +124,11 @@ async def _acknowledged(grafana: Grafana, spool_path: Path, request: Request) ->
     try:
         wanted = msgspec.json.decode(await body_of(request) or b"", type=Acknowledging)
         who = who_says(wanted.token, grafana.now_s(), grafana.key)
-        control = await run_in_threadpool(_write, spool_path, wanted.alert, who)
+        return await acted(spool_path, Action.ACK, wanted.alert, ActionRequest(who, "from Grafana"))
     except (msgspec.DecodeError, ValueError) as error:
         return said(f"the action cannot be taken: {error}; send alert and token", 422)
     except BadToken as error:
         return said(str(error), 401)
-    except EndedAlert as error:
-        return said(str(error), 409)
-    except UnknownAlert as error:
-        return said(str(error), 404)
-    except SpoolError as error:
-        return said(str(error), 503)
-    return Response(msgspec.json.encode({"taken": control}), media_type="application/json", status_code=202)
-
-
-def _write(spool_path: Path, alert_id: str, who: str) -> Control:
-    with Spool.open(spool_path) as spool:
-        return act(spool, Action.ACK, alert_id, ActionRequest(who, "from Grafana"))
 
 
 def _allowing(origin: str) -> dict[str, str]:

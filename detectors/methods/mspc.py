@@ -25,13 +25,13 @@ import numpy as np
 from collector.config import Positive, Section
 from detectors.cells import PerCell, Rows, Verdict
 from detectors.charts import signals, standing
+from detectors.charts.contributions import contributions
 from detectors.charts.signals import Floats
 from detectors.detector import Context, Evidence, Point
 from detectors.novel import tail
 
 _CHECKED_RATIO = 0.5  # of the warm-up: from here on limits are learned
 _BLOCK = 16  # rows: learned together
-_TOLD = 3
 
 
 class Options(Section, frozen=True, kw_only=True):
@@ -113,16 +113,7 @@ class Mspc:
         evidence["statistic"] = signals.NAMES[int(np.argmax(memory.evidence))]
         for name, level in zip(signals.NAMES, memory.evidence, strict=True):
             evidence[f"{name.replace(' ', '_')}_over_usual"] = round(level, 3)
-        shares = signals.shares(np.array(memory.parts))
-        middle, spread = signals.usual(memory.signals)
-        for place in np.argsort(-shares, kind="stable")[:_TOLD].tolist():
-            metric, value = memory.metrics[place], memory.row[place]
-            evidence[f"{metric}_share_ratio"] = round(float(shares[place]), 3)
-            if not math.isnan(value):
-                evidence[metric] = value
-            low, high = middle[place] - 3.0 * spread[place], middle[place] + 3.0 * spread[place]
-            evidence[f"{metric}_usual"] = f"{low:.6g} to {high:.6g}"
-        return evidence
+        return evidence | contributions(memory.signals, memory.parts, memory.row, memory.metrics)
 
     def _judged(self, memory: Process, series: tuple[int, ...], rows: Floats) -> list[Verdict]:
         """The verdicts on rows of one block."""

@@ -31,6 +31,7 @@ from collector.config import Positive, Section
 from collector.readings import Kind
 from detectors.cells import PerCell, Rows, Verdict
 from detectors.charts import signals, standing
+from detectors.charts.contributions import contributions
 from detectors.detector import Context, Evidence, Point
 from detectors.novel import tail
 
@@ -47,7 +48,6 @@ _BLOCK = 16  # rows: learned together
 _MOST_MODES = 8  # that are remembered of a cell, those seen last
 _DWELL_SETTLES = 3.0  # a mode lasts on average at least so many times `settle_rows`
 _S_PER_D = 86_400.0
-_TOLD = 3
 
 Floats = NDArray[np.float64]
 
@@ -160,16 +160,7 @@ class OneClassSgd:
         if memory.mode:
             evidence["mode"] = memory.mode
         evidence |= {"one_sensor_over_limit": memory.levels[0], "all_sensors_over_limit": memory.levels[1]}
-        shares = signals.shares(np.array(memory.parts))
-        middle, spread = signals.usual(border.signals)
-        for place in np.argsort(-shares, kind="stable")[:_TOLD].tolist():
-            metric, value = memory.metrics[place], memory.row[place]
-            evidence[f"{metric}_share_ratio"] = round(float(shares[place]), 3)
-            if not math.isnan(value):
-                evidence[metric] = value
-            low, high = middle[place] - 3.0 * spread[place], middle[place] + 3.0 * spread[place]
-            evidence[f"{metric}_usual"] = f"{low:.6g} to {high:.6g}"
-        return evidence
+        return evidence | contributions(border.signals, memory.parts, memory.row, memory.metrics)
 
     def _entered(self, memory: Machines, mode: str, known: int) -> Border:
         """The memory of a mode, a new one for a new mode, with room for all sensors; those seen longest ago go."""
