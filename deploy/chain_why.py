@@ -18,13 +18,13 @@ from detectors.chain.disruption import Disruption, causes_of, disruption_of
 from detectors.chain.exposure import Asked, asked_of
 from detectors.chain.facts import span
 from detectors.chain.floor import Floor
-from detectors.chain.judging import Memory, Standing, note_outages, take
 from detectors.chain.map.folder import load
 from detectors.chain.network import Network
 from detectors.chain.programme.binding import Binding, Limit
 from detectors.chain.programme.scenario import Scenario
 from detectors.chain.recovery_book import RecoveryBook
 from detectors.chain.run import READER
+from detectors.chain.standing import Memory, Standing, note_outages, take
 from detectors.chain.state import DEFAULT, Colour, Thresholds
 from detectors.chain.why import Signal, Turn, Why, signals_of_failures, why
 

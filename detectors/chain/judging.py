@@ -1,4 +1,4 @@
-"""The chain's judgement (Judge) and what it must remember (Memory): alerts at once, and again when a tick has passed.
+"""The chain's judgement (Judge): alerts at once, and again when a tick has passed.
 
 An alert is judged at its own instant as soon as it is heard, alone and on what the log has said until then. When a tick
 has passed that instant and every line has come so far, it is settled: unless it was judged from the same facts, all
@@ -9,7 +9,7 @@ end how far the collector was ahead, and how fast the log was read, changes no e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -17,54 +17,17 @@ import msgspec
 from msgspec.structs import replace
 
 from collector.spool.frames import Record
-from detectors.alerts import Alert, State
+from detectors.alerts import Alert
 from detectors.chain.disruption import disrupted_by, place_of
 from detectors.chain.exposure import Exposure, exposures
-from detectors.chain.floor import OUTPUT_DROP, Band, Floor, FloorHistory, Place, Promises
+from detectors.chain.floor import OUTPUT_DROP, Band, Floor, Place
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
 from detectors.chain.outputs import arc_records, exposure_record, node_records, recovery_record, stock_records
 from detectors.chain.programme.programmes import Programmes
-from detectors.chain.recovery_book import KEPT_PER_NODE, RecoveryBook, Spell
+from detectors.chain.recovery_book import RecoveryBook, Spell
 from detectors.chain.resumption import Resumption
-
-# Suppressed alerts are not among them: their cause is open itself, or production is not planned.
-CAUSING = frozenset({State.UNACKED, State.ACKED, State.SHELVED})
-_CLEARED = frozenset({State.NORMAL, State.RTN_UNACKED})
-
-
-class Heard(msgspec.Struct, frozen=True, array_like=True):
-    """An alert's change and where in the log it stands."""
-
-    offset: int
-    alert: Alert
-
-
-class Memory(msgspec.Struct):
-    """What a restart needs; committed with both cursors and the records that were said."""
-
-    network: str = ""
-    judged: int = 0  # how often exposures were computed
-    history: FloorHistory = msgspec.field(default_factory=FloorHistory)
-    fresh: list[Heard] = []  # changes to be judged at once
-    waiting: list[Alert] = []  # changes no tick has passed yet
-    bands: list[Band] = []  # likewise
-    promised: list[Promises] = []  # likewise
-    promised_at_ns: list[int] = []  # instants of promises that are noted and that no tick has passed yet
-    passed_ns: int = 0  # the latest tick
-    open: dict[str, Alert] = {}
-    exposed: dict[str, Exposure] = {}
-    judged_from: dict[int, str] = {}  # instants judged at once and wholly that no tick has passed, and from what
-    recovered: dict[str, list[Spell]] = {}  # outages seen here, by node
-    resuming: dict[str, Resumption] = {}  # by node
-    strangers: list[str] = []  # lines that send and are not on the map
-
-
-class Standing(NamedTuple):
-    """The causes that are open, and the outages seen so far."""
-
-    open: dict[str, Alert]
-    recovered: dict[str, list[Spell]]
+from detectors.chain.standing import CLEARED, Ahead, Memory, Standing, ended_ns, note_outages, take
 
 
 class Judged(NamedTuple):
@@ -100,7 +63,7 @@ class Judge:
             places = (place_of(self._network, alert) for alert in turned if _change(alert) in fresh)
             touched |= {place for place in places if place is not None}
             if turned and touched:
-                judged = judged.then(self._judge(memory, standing, at_ns, touched))
+                judged = judged.then(self._ahead(memory, standing, at_ns, touched))
         return judged
 
     def settle(self, memory: Memory, tick_ns: int, offset: int) -> Judged:
@@ -114,47 +77,90 @@ class Judge:
         turns = {at_ns: list(changed) for at_ns, changed in groupby(due, key=lambda alert: alert.changed_at_ns)}
         promised = _promises_changed(memory, tick_ns, offset)
         judged, standing = Judged([], []), Standing(memory.open, memory.recovered)
-        for at_ns in sorted(turns.keys() | promised):
+        ahead = {at_ns for at_ns in memory.ahead if at_ns < tick_ns}
+        for at_ns in sorted(turns.keys() | promised | ahead):
             turned = [alert for alert in turns.get(at_ns, ()) if take(self._network, standing, alert)]
             judged = judged.then(Judged(self._recoveries(memory, turned, at_ns), []))
             if turned or (at_ns in promised and memory.open):
-                judged = judged.then(self._judge(memory, standing, at_ns))
+                judged = judged.then(self._settle(memory, at_ns))
+            elif at_ns in ahead:
+                judged = judged.then(self._withdraw(memory, at_ns))
         judged = judged.then(Judged(self._resumed(memory, bands), []))
-        memory.judged_from = {at_ns: of for at_ns, of in memory.judged_from.items() if at_ns >= tick_ns}
         memory.passed_ns = tick_ns
         memory.history.forget_before(tick_ns, (*memory.open.values(), *memory.waiting))
         return judged
 
-    def _judge(self, memory: Memory, standing: Standing, at_ns: int, only: Collection[Place] | None = None) -> Judged:
-        """Exposures (with `only`, of these places) and map as of an instant; what has ended is said as ended.
-
-        One that is as it was said already is not said again.
-        """
-        alerts = tuple(standing.open[key] for key in sorted(standing.open))
-        floor = memory.history.as_of(self._network, at_ns, alerts)
-        judged_from = _digest(floor, standing.recovered)
-        if memory.judged_from.get(at_ns) == judged_from:
+    def _ahead(self, memory: Memory, standing: Standing, at_ns: int, only: Collection[Place]) -> Judged:
+        """Exposures of these places and map as of an instant no tick has passed; the others stand as said last."""
+        floor = self._floor(memory, standing, at_ns)
+        judged_from, known = _digest(floor, standing.recovered), memory.ahead.get(at_ns)
+        if known is not None and known.judged_from == judged_from:
             return Judged([], [])
+        exposed = self._exposures(memory, standing, floor, at_ns, only)
+        before = memory.exposed
+        stand = {k: old for k, old in before.items() if (old.node, old.material) not in only}
+        now = stand | {exposure.key: exposure for exposure in exposed}
+        news = {one.key: one for one in (*exposed, *_ended(before, now, at_ns)) if before.get(one.key) != one}
+        judged = {None, *only}
+        is_whole = not stand and all(place_of(self._network, alert) in judged for alert in standing.open.values())
+        _judge_later_ones_anew(memory, at_ns)
+        said = (known.said if known else {}) | news
+        memory.ahead[at_ns] = Ahead(judged_from, now, said) if is_whole else Ahead("", {}, said)
+        memory.exposed = now
+        on_map = self._map(floor, at_ns, before, now)
+        return _judged(memory, [exposure_record(one, at_ns) for one in news.values()], on_map)
+
+    def _settle(self, memory: Memory, at_ns: int) -> Judged:
+        """Exposures and map as of an instant that a tick has passed; nothing is said again that stands as it is."""
+        standing, before = Standing(memory.open, memory.recovered), memory.exposed
+        floor = self._floor(memory, standing, at_ns)
+        known = memory.ahead.pop(at_ns, None)
+        if known is not None and known.judged_from == _digest(floor, standing.recovered):
+            now, on_map = known.now, list[Record]()
+            memory.judged += 1
+        else:
+            now = {one.key: one for one in self._exposures(memory, standing, floor, at_ns)}
+            on_map = self._map(floor, at_ns, before, now)
+            _judge_later_ones_anew(memory, at_ns)
+        said = known.said if known else {}
+        held = {key: one for key, one in said.items() if one.causes}
+        ended = _ended({**held, **memory.settled}, now, at_ns)
+        later = {key for ahead in memory.ahead.values() for key in ahead.said}
+        memory.settled = now
+        news = [one for one in (*now.values(), *ended) if said.get(one.key) != one or not _stands(before, one, later)]
+        memory.exposed = _with(before, news)
+        return _judged(memory, [exposure_record(one, at_ns) for one in news], on_map)
+
+    def _withdraw(self, memory: Memory, at_ns: int) -> Judged:
+        """Of an instant at which, as is known by now, nothing turned: what was said ends, and what stood is back."""
+        said = memory.ahead.pop(at_ns).said
+        memory.judged += 1
+        news = [one.ended(at_ns) for one in said.values() if one.causes]
+        news += [memory.settled[key] for key in said if key in memory.settled]
+        memory.exposed = _with(memory.exposed, news)
+        return _judged(memory, [exposure_record(one, one.at_ns) for one in news], [])
+
+    def _floor(self, memory: Memory, standing: Standing, at_ns: int) -> Floor:
+        alerts = tuple(standing.open[key] for key in sorted(standing.open))
+        return memory.history.as_of(self._network, at_ns, alerts)
+
+    def _exposures(
+        self, memory: Memory, standing: Standing, floor: Floor, at_ns: int, only: Collection[Place] | None = None
+    ) -> list[Exposure]:
         memory.judged += 1
         note_outages(self._network, self._book, standing)
-        exposed = exposures(self._network, floor, at_ns, self._programmes, self._book, only)
-        before = memory.exposed
-        stand = {k: old for k, old in before.items() if only is not None and (old.node, old.material) not in only}
-        now = stand | {exposure.key: exposure for exposure in exposed}
-        ended = [old.ended(at_ns) for key, old in before.items() if key not in now]
-        memory.exposed = now
-        is_whole = only is None or all((one.node, one.material) in only for one in now.values())
-        earlier = {instant_ns: of for instant_ns, of in memory.judged_from.items() if instant_ns < at_ns}
-        memory.judged_from = {**earlier, at_ns: judged_from} if is_whole else earlier
-        said = [exposure_record(one, at_ns) for one in (*exposed, *ended) if before.get(one.key) != one]
+        return exposures(self._network, floor, at_ns, self._programmes, self._book, only)
+
+    def _map(
+        self, floor: Floor, at_ns: int, before: Mapping[str, Exposure], now: Mapping[str, Exposure]
+    ) -> list[Record]:
         names = _touched((*before.values(), *now.values())) | self._moving
         live, all_now = on_the_floor(self._network, floor, at_ns), [now[key] for key in sorted(now)]
-        on_map = [
+        return [
             *node_records(live, all_now, at_ns, names),
             *arc_records(live, all_now, at_ns, sorted(names)),
             *stock_records(live, at_ns, names),
         ]
-        return Judged(*([(_id(memory, at_ns, one), one) for one in of] for of in (said, on_map)))
 
     def _recoveries(self, memory: Memory, turned: Iterable[Alert], at_ns: int) -> list[tuple[str, Record]]:
         """Begins a resumption for each cause that has cleared; the next alert of a node ends the one before."""
@@ -168,8 +174,8 @@ class Judge:
             if before is not None:
                 before.over = True
                 said.append(_said(before, at_ns))
-            if alert.state in _CLEARED:
-                began = Resumption(name, material, kind, alert.key, alert.active_at_ns, _ended_ns(alert))
+            if alert.state in CLEARED:
+                began = Resumption(name, material, kind, alert.key, alert.active_at_ns, ended_ns(alert))
                 memory.resuming[name] = began
                 said.append(_said(began, at_ns))
         return said
@@ -193,37 +199,6 @@ class Judge:
         return said
 
 
-def take(network: Network, standing: Standing, alert: Alert) -> bool:
-    """Whether an alert's change opens or closes a cause; an acknowledgement does neither.
-
-    A line whose output drop has cleared has recovered. A shortage that ends tells nothing of its maker.
-    """
-    known = standing.open.get(alert.key)
-    if alert.state in CAUSING and known is None:
-        standing.open[alert.key] = alert
-        return True
-    if alert.state in CAUSING or known is None or known.alert_id != alert.alert_id:
-        return False
-    del standing.open[alert.key]
-    what = disrupted_by(network, alert)
-    if what is not None and what[0] == OUTPUT_DROP and alert.state in _CLEARED:
-        seen = standing.recovered.setdefault(what[1], [])
-        seen.append(Spell(alert.active_at_ns, _ended_ns(alert)))
-        del seen[:-KEPT_PER_NODE]
-    return True
-
-
-def note_outages(network: Network, book: RecoveryBook, standing: Standing) -> None:
-    """Tells the book of the recoveries that were seen, and of the output drops that still run."""
-    running: dict[str, list[Spell]] = {}
-    for alert in standing.open.values():
-        what = disrupted_by(network, alert)
-        if what is not None and what[0] == OUTPUT_DROP:
-            running.setdefault(what[1], []).append(Spell(alert.active_at_ns))
-    for name in network.by_name.keys() & (standing.recovered.keys() | running.keys() | book.seen):
-        book.note(name, (*standing.recovered.get(name, ()), *running.get(name, ())))
-
-
 def _said(resumption: Resumption, at_ns: int) -> tuple[str, Record]:
     record = recovery_record(resumption, at_ns)
     return f"chain|{record.measurement}|{record.key}|{at_ns}|{resumption.over:d}", record
@@ -237,13 +212,38 @@ def _turn(alert: Alert) -> tuple[int, str]:
     return (alert.changed_at_ns, alert.key)
 
 
-def _ended_ns(alert: Alert) -> int:
-    """When it was over: before the off-delay."""
-    return max(alert.active_at_ns, alert.clear_since_ns or alert.resolved_at_ns or alert.changed_at_ns)
+def _ended(before: Mapping[str, Exposure], now: Mapping[str, Exposure], at_ns: int) -> list[Exposure]:
+    return [old.ended(at_ns) for key, old in before.items() if key not in now]
 
 
-def _id(memory: Memory, at_ns: int, record: Record) -> str:
-    return f"chain|{memory.judged}|{at_ns}|{record.measurement}|{record.key}"
+def _with(exposed: Mapping[str, Exposure], news: Iterable[Exposure]) -> dict[str, Exposure]:
+    """What is exposed once news has been said."""
+    now = dict(exposed)
+    for one in news:
+        now.pop(one.key, None)
+        if one.causes:
+            now[one.key] = one
+    return now
+
+
+def _stands(said_last: Mapping[str, Exposure], one: Exposure, later: Collection[str]) -> bool:
+    """Whether it is what was said last of its place, or what was said last is of a later instant."""
+    return one.key in later or said_last.get(one.key) == (one if one.causes else None)
+
+
+def _judge_later_ones_anew(memory: Memory, at_ns: int) -> None:
+    """What was said of later instants is not what was said last any more."""
+    for later_ns, ahead in memory.ahead.items():
+        if later_ns > at_ns:
+            memory.ahead[later_ns] = Ahead("", {}, ahead.said)
+
+
+def _judged(memory: Memory, said: Sequence[Record], on_map: Sequence[Record]) -> Judged:
+    return Judged(*([(_id(memory, one), one) for one in of] for of in (said, on_map)))
+
+
+def _id(memory: Memory, record: Record) -> str:
+    return f"chain|{memory.judged}|{record.at_ns}|{record.measurement}|{record.key}"
 
 
 def _digest(floor: Floor, recovered: dict[str, list[Spell]]) -> str:

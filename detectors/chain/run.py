@@ -22,10 +22,11 @@ from collector.spool.frames import Frame, FrameKind, Record
 from collector.spool.spool import Spool
 from detectors.alerts import Alert
 from detectors.chain.floor import KINDS, Band, Floor, FloorHistory, Promise, Promises
-from detectors.chain.judging import Heard, Judge, Judged, Memory
+from detectors.chain.judging import Judge, Judged
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
 from detectors.chain.outputs import arc_records, gone_records, node_records, stock_records
+from detectors.chain.standing import Heard, Memory
 from detectors.chain.strangers import stranger
 from detectors.engine import dealt_with
 

@@ -16,10 +16,10 @@ from collector import schema
 from collector.spool.frames import FrameKind, Record
 from collector.spool.spool import Spool
 from detectors.chain.exposure import exposures
-from detectors.chain.judging import Memory, Standing, note_outages
 from detectors.chain.network import Network
 from detectors.chain.recovery_book import RecoveryBook
 from detectors.chain.run import READER, SHARD, ChainRun
+from detectors.chain.standing import Memory, Standing, note_outages
 from tests.plant.servers import mosquitto
 from tests.plant.teaching_factory import CAPTURE, Site, ended, wait
 
