@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +31,7 @@ from deploy.commands import (
 from deploy.commands.console import SitePath, SpoolOption, complain, progress_bar, say, stand_by, until_ctrl_c
 from deploy.report import Report
 
-app = typer.Typer(
-    help="Andon: factory-floor telemetry and supply-risk monitor.", no_args_is_help=True, add_completion=False
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(dead.app, name="dead")
 app.command()(dead.ledger)
@@ -47,6 +46,21 @@ app.command()(explain.explain)
 app.command("bench")(bench.run_bench)
 app.add_typer(chain.app, name="chain")
 app.add_typer(dashboards.app, name="dashboards")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"andon {version('andon')}")
+        raise typer.Exit
+
+
+@app.callback()
+def andon(
+    _version_only: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Says the version and stops.")
+    ] = False,
+) -> None:
+    """Andon: factory-floor telemetry and supply-risk monitor."""
 
 
 def main() -> None:

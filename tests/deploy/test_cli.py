@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,10 @@ def refusal(answer: subprocess.CompletedProcess[str]) -> str:
     assert "Traceback" not in answer.stderr
     (line,) = answer.stderr.strip().splitlines()
     return line
+
+
+def test_it_says_its_version() -> None:
+    assert andon("--version").stdout == f"andon {version('andon')}\n"
 
 
 def test_the_samples_are_sound() -> None:
