@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +50,10 @@ app.add_typer(dashboards.app, name="dashboards")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        say(f"andon {version('andon')}")
+        try:
+            say(f"andon {version('andon')}")
+        except PackageNotFoundError:
+            say("andon, run from its source: not installed, so it has no version")
         raise typer.Exit
 
 
