@@ -69,7 +69,7 @@ class ClockSettings(Section, frozen=True, kw_only=True):
 
     source: Literal["wall", "messages"] = "wall"
     lateness_s: NotNegative = 2.0
-    tick_s: Positive = 5.0
+    tick_s: Positive = 1.0
     offset_limit_s: Positive = 60.0
 
 

@@ -160,10 +160,17 @@ class Appender:
         return True
 
     def _tick_due(self, settled_ns: int) -> int:
-        """The tick to write now, 0 when none is due. A clock that was set back ticks on from where it stands now."""
+        """The tick to write now, 0 when none is due. A clock that was set back ticks on from where it stands now.
+
+        One is due as soon as time has passed a multiple of `tick_s`: that is what the detectors wait for.
+        """
         if 0 < settled_ns < self._ticked_ns - _SET_BACK_NS:
             return settled_ns
-        return settled_ns if settled_ns - self._ticked_ns >= self._tick_ns else 0
+        return settled_ns if self._passed(settled_ns) > self._passed(self._ticked_ns) else 0
+
+    def _passed(self, at_ns: int) -> int:
+        """How many multiples of `tick_s` lie before an instant."""
+        return (at_ns - 1) // self._tick_ns
 
     def _count(self, intake: Intake) -> None:
         self._counters.stored(intake.messages, len(intake), len(intake.dead), len(intake.gaps))

@@ -153,10 +153,10 @@ class Batch:
     received_ns: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        lengths = {len(column) for column in self.columns}
-        if len(lengths) != 1:
-            raise ValueError(f"columns of a batch differ in length: {sorted(lengths)}")
-        types = tuple([column.dtype for column in self.columns])
+        series, at_ns, value, quality, received_ns = self.columns
+        if not len(series) == len(at_ns) == len(value) == len(quality) == len(received_ns):
+            raise ValueError(f"columns of a batch differ in length: {sorted({len(one) for one in self.columns})}")
+        types = (series.dtype, at_ns.dtype, value.dtype, quality.dtype, received_ns.dtype)
         if types != _COLUMN_TYPES:
             raise ValueError(f"columns of a batch have the wrong types: {', '.join(map(str, types))}")
 

@@ -23,7 +23,7 @@ EXPECTED = Measurement("expected", (*READING.tags, "method"), ("value", "low", "
 ALERT_STATE = Measurement(
     "alert_state",
     ("site", "line", "kind", "subject"),  # never severity, never an alert's id: they would split the series
-    ("state", "score", "acked", "shelved", "cover_days", "lost_per_d", "since", "alert_id"),
+    ("state", "score", "acked", "shelved", "cover_days", "since", "alert_id"),
 )
 ALERT_EVENT = Measurement(
     "alert_event",
@@ -40,6 +40,7 @@ ALERT_EVENT = Measurement(
         "cause",
         "alert_id",
         *("raised", "acknowledged", "said_true", "said_false", "hidden"),  # 0 or 1, to be summed up over time
+        *("in_time", "missed"),  # the same, of stocks alone
         "ack_after_s",
     ),
 )
@@ -97,6 +98,11 @@ CHAIN_STOCK = Measurement(
     ("node", "material", "cluster"),
     ("on_map", "title", "days_of_supply_d", "lead_time_d", "spare_d", "on_hand", "use_per_d", "empty_at"),
 )
+CHAIN_LIST = Measurement(  # a row of the planners' lists; `clusters` are joined by ", "
+    "chain_list",
+    ("list", "kind", "material", "clusters", "id"),
+    ("on_map", "nodes", "felt_by", "cause", "clears", "at_stake_per_d", "confidence_ratio", "as_of"),
+)
 STOCK_RECEIPTS = Measurement(
     "stock_receipts",
     ("site", "item"),
@@ -117,6 +123,7 @@ MEASUREMENTS = (
     CHAIN_NODE,
     CHAIN_ARC,
     CHAIN_STOCK,
+    CHAIN_LIST,
     STOCK_RECEIPTS,
     BOM_VERSION,
     WATCH_BEAT,

@@ -24,7 +24,7 @@ from detectors.rule import AlertRule
 class DetectSettings(Section, frozen=True, kw_only=True):
     """`tick_s`: event time between two looks at the alerts; `levels_s`: between two stored levels."""
 
-    tick_s: Positive = 5.0
+    tick_s: Positive = 1.0
     levels_s: Positive = 30.0
 
 

@@ -138,7 +138,7 @@ def say_beat(spool: Spool, every_s: float) -> None:
     """The watcher's pulse, one point every `every_s` of the site's time, whoever says it first."""
     pace_ns = int(every_s * NS_PER_S)
     at_ns = spool.log.clock_ns() // pace_ns * pace_ns
-    if not at_ns:
+    if not at_ns or any(beat.at_ns == at_ns for beat in spool.log.latest(schema.WATCH_BEAT.name)):
         return
     alerts = spool.log.latest(schema.ALERT_STATE.name)
     beat = Record(

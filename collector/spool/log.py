@@ -124,6 +124,13 @@ class Log:
         """All lines, the collector's own among them."""
         return [shard for (shard,) in self._standing.rows("line", "1 ORDER BY shard")]
 
+    def touched(self, after: int, last: int) -> set[str]:
+        """Whose inputs lie past the offset `after` up to `last`: lines, and EVERY_SHARD for a tick."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT shard FROM log WHERE offset > ? AND offset <= ? AND kind != 4", (after, last)
+        )
+        return {shard for (shard,) in rows.fetchall()}
+
     def clock_ns(self) -> int:
         """The site's time as far as the log knows it: the latest tick, 0 before the first."""
         found = self._standing.rows("clock")

@@ -3,7 +3,7 @@
 `andon collect` and `andon detect` run as processes on one spool. Payloads carry the instant of their publication; a
 watcher outside, with its own connection to the spool, notes when a committed frame can first be read, looking every
 2 ms. A small line `press` has a `limits` rule, and one of its cells after another passes its limit. The detectors look
-every `[detect] tick_s` = 0.1 s of event time here; with the default 5 s an alert waits that long more. A raw reader,
+every `[detect] tick_s` = 0.1 s of event time here; with the default 1 s an alert waits that long more. A raw reader,
 subscribed to the same 10,000 messages/s, shows what machine and broker take by themselves.
 """
 

@@ -10,7 +10,7 @@ import pytest
 from collector import schema
 from collector.readings import NS_PER_S, Quality
 from collector.spool.frames import Action, Control, FrameKind, Record, batch_frame, control_frame, tick_frame
-from collector.spool.spool import Spool
+from collector.spool.spool import Spool, SpoolFull
 from collector.spool.state import Fenced, ShardState
 from detectors.calendar import Calendar, PlannedStop
 from detectors.detector import Context
@@ -152,6 +152,34 @@ def test_two_workers_on_one_line_are_told_apart(spool: Spool) -> None:
     seams.commit("site/line", ShardState(0, 1, 1, b""), expected_rev=0)
     with pytest.raises(Fenced, match="stop one of them"):
         seams.commit("site/line", ShardState(0, 1, 1, b""), expected_rev=0)
+
+
+def test_what_lines_commit_together_is_durable_together(spool: Spool) -> None:
+    seams = SpoolShards(spool)
+    with seams.together():
+        for line in ("site/one", "site/two"):
+            seams.commit(line, ShardState(7, 1, 1, b"seen"), expected_rev=0)
+        assert [spool.states.load(line).offset for line in ("site/one", "site/two")] == [0, 0]
+    assert [spool.states.load(line).offset for line in ("site/one", "site/two")] == [7, 7]
+
+
+def test_what_finds_no_room_is_said_when_there_is_room_again(tmp_path: Path) -> None:
+    found = []
+    for is_full in (False, True):
+        with Spool.open(tmp_path / f"{is_full}.sqlite") as spool:
+            append(spool, [])
+            append(spool, frames_of(1, POINTS, cut=50))
+            worker = detection(spool)
+            if is_full:
+                spool.grow_no_more()
+                with pytest.raises(SpoolFull):
+                    worker.step()
+                assert said(spool) == []
+                spool.grow_to(100.0)
+            while worker.step():
+                pass
+            found.append(said(spool))
+    assert found[0] == found[1] != []
 
 
 def test_silence_is_noticed_by_ticks_and_never_resolves(spool: Spool) -> None:
