@@ -6,8 +6,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 SERVERS := mosquitto influxdb chromium chromium-driver prometheus prometheus-alertmanager docker-compose
 CHECKERS := build/checkers
 CHECKERS_FROM := tests/dashboards/checkers
+LOOK := build/look
+LOOK_FROM := tests/dashboards/look
 
-.PHONY: demo test check grafana-check bench bench-peers fuzz soak plant servers checkers clean
+.PHONY: demo test check grafana-check look bench bench-peers fuzz soak plant servers checkers clean
 demo: $(VENV)/.demo ## everything in one process; the board on localhost
 	$(BIN)/andon demo $(ARGS)
 
@@ -31,6 +33,9 @@ check: $(VENV)/.dev ## style, types, layers
 
 grafana-check: $(VENV)/.dev checkers ## boards, rules and files judged by Grafana's own parts, and every seeded fault
 	$(BIN)/python -m tests.dashboards.checkers
+
+look: $(VENV)/.dev $(LOOK)/installed.json ## the boards drawn by Grafana's own components into deploy/images (needs InfluxDB, Chromium, node)
+	$(BIN)/python -m tests.dashboards.look
 
 bench: $(VENV)/.dev ## figures, three runs each: median and spread
 	$(BIN)/andon bench $(ARGS)
@@ -60,6 +65,12 @@ $(CHECKERS)/installed.json: $(addprefix $(CHECKERS_FROM)/,package.json package-l
 	$(PYTHON) -m venv $(CHECKERS)/venv
 	$(CHECKERS)/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $(CHECKERS_FROM)/requirements.txt
 	cp $(CHECKERS_FROM)/package-lock.json $@
+
+$(LOOK)/installed.json: $(addprefix $(LOOK_FROM)/,package.json package-lock.json .npmrc)
+	mkdir -p $(LOOK)
+	cp $(addprefix $(LOOK_FROM)/,package.json package-lock.json .npmrc) $(LOOK)/
+	cd $(LOOK) && npm ci --silent
+	cp $(LOOK_FROM)/package-lock.json $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

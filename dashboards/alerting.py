@@ -49,13 +49,16 @@ def warning_rule(dashboard_uid: str, panel_id: int, *, muted: str = "") -> Json:
 
 
 def beat_rule() -> Json:
-    """Fires, as one instance, when the watcher is not well or says nothing: the only rule that no data fires."""
+    """Fires, as one instance, when the watcher is not well, says nothing, or the store cannot be asked.
+
+    It is the only rule that no data or an error fires: a store that is down answers with an error, not with no data.
+    """
     return _rule(
         "beat",
         "nobody watches",
         [_asked(query.over_time(WATCH_BEAT, {"alive": "alive"}, how="last")), *_judged({"type": "lt", "params": [1]})],
         severity=AlertLevel.CRITICAL,
-        no_data="Alerting",
+        in_doubt="Alerting",
         shown_on=(downward.HEALTH, panel_id("watch_beat")),
         summary="Andon gives no sign of life",
         description="Detectors or store are down; no other alert can be believed until the beat is back.",
@@ -68,7 +71,7 @@ def _level_rule(level: AlertLevel, evaluator: Json, dashboard_uid: str, panel_id
         str(level),
         [_asked(query.over_time(ALERT_STATE, {"level": "state"}, how="last", by=_OF_AN_ALERT)), *_judged(evaluator)],
         severity=level,
-        no_data="KeepLast",  # with OK, five minutes without our product would say "resolved" of every open alert
+        in_doubt="KeepLast",  # with OK, five minutes without our product would say "resolved" of every open alert
         shown_on=(dashboard_uid, panel_id),
         summary="{{ $labels.kind }}: {{ $labels.subject }}",
         description="Line {{ $labels.line }} of {{ $labels.site }}. Acknowledge it on the Andon board.",
@@ -82,7 +85,7 @@ def _rule(
     data: Sequence[Json],
     *,
     severity: AlertLevel,
-    no_data: str,
+    in_doubt: str,
     shown_on: tuple[str, int],
     summary: str,
     description: str,
@@ -95,8 +98,8 @@ def _rule(
         "data": list(data),
         "dashboardUid": shown_on[0],
         "panelId": shown_on[1],
-        "noDataState": no_data,
-        "execErrState": "KeepLast",
+        "noDataState": in_doubt,
+        "execErrState": in_doubt,
         "for": "0s",  # our own on-delay has passed already
         "keepFiringFor": "2m",
         "labels": {**PRODUCT_LABEL, "severity": str(severity)},

@@ -17,6 +17,7 @@ GREY, YELLOW, RED = "#7b7f87", "#e0b400", "#d44a3a"
 DARK_GREY, LIGHT_GREY = "#5a5e66", "#a4a8b0"
 GREYS = (GREY, DARK_GREY, LIGHT_GREY)  # what stands for normal
 _SCHEMA_VERSION = 39
+_COLUMN: Json = {"align": "auto", "inspect": False, "minWidth": 90}  # px; with Grafana's 150 the last are out of sight
 _OTHER_BOARDS: Json = {
     "type": "dashboards",
     "title": "Andon",
@@ -106,7 +107,8 @@ def panel(
     if targets:
         body |= {"datasource": DATA_SOURCE, "targets": list(targets)}
     if defaults is not None:
-        body["fieldConfig"] = {"defaults": dict(defaults), "overrides": list(overrides)}
+        narrow = {"custom": _COLUMN} if kind == "table" else {}
+        body["fieldConfig"] = {"defaults": {**narrow, **defaults}, "overrides": list(overrides)}
     if transformations:
         body["transformations"] = list(transformations)
     return body | others
@@ -128,6 +130,12 @@ def override(column: str, **properties: Any) -> Json:
     """Settings of one column by its heading; a `__` in a name stands for the dot (`custom__width`)."""
     listed = [{"id": name.replace("__", "."), "value": value} for name, value in properties.items()]
     return {"matcher": {"id": "byName", "options": column}, "properties": listed}
+
+
+def override_of(pattern: str, **properties: Any) -> Json:
+    """Settings of all columns whose heading fits a regular expression, otherwise as `override`."""
+    one = override(f"/{pattern}/", **properties)
+    return one | {"matcher": {"id": "byRegexp", "options": f"/{pattern}/"}}
 
 
 def link(title: str, url: str, *, new_tab: bool = False) -> Json:
@@ -179,8 +187,11 @@ def columns(renamed: Mapping[str, str], *, without: Sequence[str] = ()) -> Json:
 
 
 def renamed(pattern: str, name: str) -> Json:
-    """A transformation: what fits the regular expression in a series' name is called otherwise."""
-    return {"id": "renameByRegex", "options": {"regex": pattern, "renamePattern": name}}
+    """A transformation: what fits the regular expression in a series' name is called otherwise.
+
+    Without slashes Grafana would fit it to the whole name.
+    """
+    return {"id": "renameByRegex", "options": {"regex": f"/{pattern}/", "renamePattern": name}}
 
 
 def words(by_value: Mapping[float, tuple[str, str]]) -> list[Json]:
@@ -198,6 +209,11 @@ def bands(*bands: tuple[float | None, float | None, str, str]) -> list[Json]:
         {"type": "range", "options": {"from": low, "to": high, "result": {"text": text, "color": colour, "index": i}}}
         for i, (low, high, text, colour) in enumerate(bands)
     ]
+
+
+def nothing(text: str, colour: str) -> list[Json]:
+    """A mapping of no value, also where a single big value has no data at all."""
+    return [{"type": "special", "options": {"match": "null", "result": {"text": text, "color": colour, "index": 0}}}]
 
 
 def patterns(*patterns: tuple[str, str, str]) -> list[Json]:

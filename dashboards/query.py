@@ -36,6 +36,11 @@ def chosen(tag: str, variable: str = "") -> tuple[str, str]:
     return tag, f"=~ /^${variable or tag}$/"
 
 
+def chosen_among(tag: str, variable: str) -> tuple[str, str]:
+    """The condition that a tag of several values, joined by ", ", has one that the board's variable says."""
+    return tag, f"=~ /(^|, )${variable}(,.*)?$/"
+
+
 def equals(tag: str, value: str) -> tuple[str, str]:
     """The condition that a tag has one value."""
     return tag, "= " + _text(value)
@@ -49,6 +54,11 @@ def among(tag: str, values: Sequence[str]) -> tuple[str, str]:
 def other_than(tag: str, value: str) -> tuple[str, str]:
     """The condition that a tag has any value but one."""
     return tag, "!= " + _text(value)
+
+
+def none_of(tag: str, values: Sequence[str]) -> tuple[str, str]:
+    """The condition that a tag has none of several values."""
+    return tag, f"!~ /^({'|'.join(map(re.escape, values))})$/"
 
 
 def of_family(names: Sequence[str]) -> tuple[str, str]:
@@ -74,6 +84,22 @@ def latest(stored: Measurement, columns: Columns, *, where: Sequence[Condition] 
     groups = f" GROUP BY {', '.join(_tags(stored, by))}" if by else ""
     source = f"SELECT {shown} FROM {_name(stored.name)} WHERE {_filter(stored, where)}"
     return f"{source}{groups} ORDER BY time DESC LIMIT 1"
+
+
+def highest_of_latest(
+    stored: Measurement,
+    heading: str,
+    field: str,
+    *,
+    where: Sequence[Condition] = (),
+    by: Sequence[str],
+    among: Sequence[str],
+) -> str:
+    """The highest of the newest values that each of `among` has, one row a group: nobody hides behind another."""
+    each = ", ".join(_tags(stored, [*by, *among]))
+    newest = f"SELECT last({_field(stored, field)}) AS {_name(heading)} FROM {_name(stored.name)}"
+    inner = f"{newest} WHERE {_filter(stored, where)} GROUP BY {each}"
+    return f"SELECT max({_name(heading)}) AS {_name(heading)} FROM ({inner}) GROUP BY {', '.join(_tags(stored, by))}"
 
 
 def latest_above(

@@ -10,11 +10,13 @@ import datetime as dt
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dashboards.boards
+from collector.errors import AndonError
 from dashboards import acknowledge, sources
 from dashboards.alerting import rule_file
 from dashboards.boards.plant_overview import UID as OVERVIEW_UID
@@ -32,12 +34,17 @@ _EXAMPLE_SHIFTS = (
 )
 
 
+class RenderError(AndonError):
+    """The files cannot be rendered as wished; the sentence says why and what to do."""
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What a site wants other than by default.
 
-    `board_url`: where browsers find the local board. `acknowledges`: rows get the button that acknowledges from inside
-    Grafana, for which the board must allow Grafana's origin. `shifts`, `stops`: warnings are muted outside of them.
+    `board_url`: where browsers find the local board, http or https. `acknowledges`: rows get the button that
+    acknowledges from inside Grafana, for which the board must allow Grafana's origin. `shifts`, `stops`: warnings are
+    muted outside of them. Raises RenderError.
     """
 
     board_url: str = BOARD_URL
@@ -46,19 +53,24 @@ class Wishes:
     shifts: Sequence[Shift] = ()
     stops: Sequence[PlannedStop] = ()
 
+    def __post_init__(self) -> None:
+        if not re.match(r"https?://[^/\s]", self.board_url):
+            raise RenderError(f"{self.board_url!r} is no address of a board; write one such as {BOARD_URL}")
+
 
 DEFAULT = Wishes()
 
 
 def render(folder: Path, wishes: Wishes = DEFAULT) -> list[Path]:
-    """Writes all files under `folder` (deploy/grafana) and returns their paths."""
-    written = []
-    for name, content in files(wishes).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-        written.append(path)
-    return written
+    """Writes all files under `folder` (deploy/grafana) and returns their paths. Raises RenderError."""
+    contents = {folder / name: content for name, content in files(wishes).items()}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise RenderError(f"{error.filename or folder}: {error.strerror}; name a folder you may write to") from error
+    return list(contents)
 
 
 def check(folder: Path, wishes: Wishes = DEFAULT) -> list[str]:
@@ -70,7 +82,7 @@ def check(folder: Path, wishes: Wishes = DEFAULT) -> list[str]:
         f"{found[name]} is not rendered from the source: remove it" for name in sorted(found.keys() - expected.keys())
     ]
     for name in sorted(expected.keys() & found.keys()):
-        if found[name].read_text(encoding="utf-8") != expected[name]:
+        if found[name].read_bytes() != expected[name].encode():
             said.append(f"{found[name]} differs from what the source says: render again, change the source instead")
     return said
 
@@ -81,18 +93,17 @@ def files(wishes: Wishes = DEFAULT) -> dict[str, str]:
         f"dashboards/{name}.json": acknowledge.as_wished(board, wishes.board_url, button=wishes.acknowledges)
         for name, board in boards().items()
     }
-    mutes = bool(wishes.shifts or wishes.stops)
-    rules = rule_file(OVERVIEW_UID, panel_id("open_alerts"), muted=MUTE_TIMING if mutes else "")
+    muted = mute_file(wishes.timezone, wishes.shifts, wishes.stops)
+    rules = rule_file(OVERVIEW_UID, panel_id("open_alerts"), muted=MUTE_TIMING if muted else "")
     contents["provisioning/datasources/andon.yaml"] = sources.influxdb_2()
     contents["provisioning/dashboards/andon.yaml"] = _provider_file()
     contents["provisioning/alerting/andon.yaml"] = rules
-    if mutes:
-        calendar = mute_file(wishes.timezone, wishes.shifts, wishes.stops)
-        contents["provisioning/alerting/mute_times.yaml"] = calendar
+    if muted:
+        contents["provisioning/alerting/mute_times.yaml"] = muted
     contents["examples/influxdb_1.yaml"] = sources.influxdb_1()
     contents["examples/influxdb_3.yaml"] = sources.influxdb_3()
     contents["examples/contact_point.yaml"] = sources.contact_point()
-    contents["examples/mute_times.yaml"] = mute_file("Asia/Shanghai", _EXAMPLE_SHIFTS, ())
+    contents["examples/mute_times.yaml"] = mute_file("Asia/Shanghai", _EXAMPLE_SHIFTS, ()) or {}
     return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in contents.items()}
 
 

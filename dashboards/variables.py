@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.schema import CHAIN_NODE, READING, SELF_LINE
+from collector.schema import CHAIN_NODE, OWN_LINES, READING
 from dashboards import build, query
 
 BOARD_URL = "http://127.0.0.1:8470"  # the local board of a site.toml that says nothing else
@@ -10,7 +10,7 @@ BOARD_URL = "http://127.0.0.1:8470"  # the local board of a site.toml that says 
 
 def site_line_cluster() -> list[build.Json]:
     """Every board has all three, so that a link takes each choice along and back."""
-    of_plant = query.other_than("line", SELF_LINE)  # a collector's own site need not make anything
+    of_plant = query.none_of("line", sorted(OWN_LINES))  # a collector's own site need not make anything
     lines = query.tag_values(READING, "line", where=[query.chosen("site"), of_plant])
     return [
         build.variable("site", "Site", query.tag_values(READING, "site", where=[of_plant])),

@@ -53,7 +53,16 @@ def _counted(alert: Alert) -> dict[str, Field]:
         "said_false": int(alert.verdict == "false"),
         "hidden": int(bool(alert.suppressed_by)),
     }
+    counted |= _warned(alert, told=told)
     return counted | ({"ack_after_s": (alert.acked_at_ns - alert.fired_at_ns) / NS_PER_S} if alert.acked_by else {})
+
+
+def _warned(alert: Alert, *, told: bool) -> dict[str, Field]:
+    """Whether people heard of a stock before it was empty or only then; nothing for alerts on anything else."""
+    stock = alert.evidence.get("stock")
+    if not isinstance(stock, int | float):
+        return {}
+    return {"in_time": int(told and stock > 0.0), "missed": int(told and stock <= 0.0)}
 
 
 def level_output(alert: Alert, at_ns: int) -> ShardOutput:

@@ -1,7 +1,6 @@
 """Supply and chain: which node fails next, how long stocks last, what that costs and what can be done.
 
-The four lists (blank points, weak links, shortcomings, long boards) go into rows 5 and 6 and the output index into row
-7 once they are stored; `andon chain` computes them.
+Rows 5 to 8 are the planners' four lists. The output index goes into row 9 once it is stored; `andon chain` computes it.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from detectors.actions import ActionRequest
 _BOARD = "/d/andon-plant-overview"
 _ASKED_HEADERS = "content-type, x-grafana-action, x-grafana-device-id"
 _PREFLIGHT_S = "600"
+_USUAL_PORT = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ class Grafana:
 
     @property
     def origin(self) -> str:
+        """As a browser writes it: lower case, without the port that its scheme has anyway, without a user's name."""
         at = urlsplit(self.url)
-        return f"{at.scheme}://{at.netloc}"
+        host = f"[{at.hostname}]" if ":" in (at.hostname or "") else at.hostname
+        port = "" if at.port in (None, _USUAL_PORT[at.scheme]) else f":{at.port}"
+        return f"{at.scheme}://{host}{port}"
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +64,7 @@ def grafana_of(url: str, key_file: Path | None, token_s: float) -> Grafana | Non
     """The Grafana that site.toml names, None when it names none. Raises ConfigError."""
     if not url:
         return None
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+    if not _is_address(url):
         raise ConfigError(f"`board.grafana_url`: {url!r} is no address; write one such as https://grafana.plant:3000")
     if key_file is None:
         raise ConfigError("`board.grafana_key_file` is missing: name a file with 32 random bytes or more")
@@ -75,6 +79,14 @@ def grafana_of(url: str, key_file: Path | None, token_s: float) -> Grafana | Non
             f"`board.grafana_key_file`: {key_file} holds {len(key)} bytes; {SHORTEST_KEY} or more are safe"
         )
     return Grafana(url.rstrip("/"), key, token_s)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        at = urlsplit(url)
+        return at.scheme in _USUAL_PORT and bool(at.hostname) and at.port != 0
+    except ValueError:  # no such port, no such IPv6 address
+        return False
 
 
 def routes(grafana: Grafana, spool_path: Path, allowed: AllowedHosts) -> list[Route]:

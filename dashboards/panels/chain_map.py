@@ -60,10 +60,10 @@ def panel() -> build.Json:
         defaults={"unit": "none", "noValue": "–"},
         overrides=[
             build.override("mainstat", unit="percentunit", decimals=0),
-            build.override("secondarystat", unit="suffix: d", decimals=1),
+            build.override("secondarystat", unit="suffix:d", decimals=1),
             build.override("arc__at_risk", displayName="at risk", color={"mode": "fixed", "fixedColor": build.RED}),
             build.override("arc__safe", displayName="not at risk", color={"mode": "fixed", "fixedColor": build.GREY}),
-            build.override("detail__survives", displayName="survives", unit="suffix: d", decimals=1),
+            build.override("detail__survives", displayName="survives", unit="suffix:d", decimals=1),
             build.override("detail__chance", displayName="chance to fail", unit="percentunit", decimals=0),
             build.override("detail__kind", displayName="kind"),
             build.override("detail__cluster", displayName="cluster"),

@@ -27,7 +27,7 @@ _SPARE = (  # grey both: a stock that is thin by plan is no alarm, and one that 
 def panel() -> build.Json:
     kept = [Kept("lead_time_d", "> 0")]  # what arrives at its node; what a node makes itself is not ordered
     asked = rows_on_map(CHAIN_STOCK, _COLUMNS, CHAIN_STOCK.tags, kept=kept)
-    days = {"unit": "suffix: d", "decimals": 1}
+    days = {"unit": "suffix:d", "decimals": 1}
     return build.panel(
         "table",
         "Which stock ends before a new order arrives?",
@@ -37,7 +37,7 @@ def panel() -> build.Json:
         defaults={"noValue": "–"},
         overrides=[
             *(build.override(name, **days) for name in ("cover", "lead time", "to spare")),
-            build.override("in time?", mappings=build.bands(*_SPARE)),
+            build.override("in time?", mappings=build.bands(*_SPARE), custom__width=160),
             build.override("time", unit="dateTimeFromNow"),
         ],
         transformations=[build.columns({**{name: name for name in _COLUMNS}, "Time": "time"})],

@@ -16,19 +16,19 @@ OUTPUT = (  # of a score, where 1 is the method's own threshold
 
 def panel() -> build.Json:
     where = [query.equals("method", "output_drop"), query.chosen("site"), query.chosen("line")]
-    judged = query.latest(EXPECTED, {"output": "score"}, where=where, by=["line"])
+    judged = query.highest_of_latest(EXPECTED, "output", "score", where=where, by=["line"], among=["cell", "metric"])
     return build.panel(
         "stat",
         "Does each line make what it should?",
-        "Output against its learned band, the last 15 minutes. A line without a tile was silent or is not known yet.",
+        "Its worst counter against its band, the last 15 minutes. No tile: the line was silent or is not known yet.",
         targets=[build.target(judged, alias="$tag_line")],
-        options=build.stat() | {"textMode": "value_and_name"},
+        options=build.stat() | {"textMode": "value_and_name", "wideLayout": False},
         defaults={
             "unit": "none",
             "noValue": "? nothing heard",
             "mappings": build.bands(*OUTPUT),
             "thresholds": build.steps((None, build.GREY), (1.0, build.YELLOW)),
-            "links": [downward.to_line("${__field.name:percentencode}")],
+            "links": [downward.to_line("${__field.labels.line:percentencode}")],
         },
         timeFrom="15m",
     )

@@ -1,4 +1,7 @@
-"""The open alerts, worst first, with what each puts at risk."""
+"""The open alerts, worst first, each one click from its page and from what the chain loses by it.
+
+What is lost stands in the chain's own rows: it belongs to a place, and two alerts that starve one place lose it once.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ PLACES = {
 _FIELDS = {
     "level": "state",
     "cover": "cover_days",
-    "loses": "lost_per_d",
     "score": "score",
     "since": "since",
     "acknowledged": "acked",
@@ -29,14 +31,14 @@ def panel() -> build.Json:
     return build.panel(
         "table",
         "What needs somebody now?",
-        "Open alerts, worst first: level, then days of supply left, then what the chain loses a day.",
+        "Open alerts, worst first: by level, then by how far each is beyond its method's own threshold.",
         targets=[build.target(query.latest_above(ALERT_STATE, _FIELDS, limit=0, where=where, by=by), as_table=True)],
-        options=build.table(sort_by=[("level", True), ("cover", False), ("loses", True), ("score", True)]),
+        options=build.table(sort_by=[("level", True), ("score", True)]),  # Grafana puts what is not known first, rising
         defaults={"noValue": "–"},
         overrides=[
             build.override("level", mappings=LEVEL_WORDS, custom__cellOptions={"type": "color-text"}),
-            build.override("cover", unit="suffix: d", description="days of supply left"),
-            build.override("loses", unit="suffix: /d", decimals=0, description="what the chain loses a day"),
+            build.override("kind", links=[downward.to_chain()]),
+            build.override("cover", unit="suffix:d", decimals=2, description="days of supply left, where a stock ends"),
             build.override("score", unit="none", decimals=2, description="1 is the method's own threshold"),
             build.override("since", unit="dateTimeFromNow"),
             build.override("line", links=[downward.to_line()]),

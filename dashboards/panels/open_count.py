@@ -13,7 +13,7 @@ def panel() -> build.Json:
     return build.panel(
         "stat",
         "How many alerts are open?",
-        "Open alerts on all lines of this site, as the watcher counts them: 0 is a count, not a silence.",
+        "Open alerts on all lines of all sites watched, as the watcher counts them: 0 is a count, not a silence.",
         targets=[build.target(query.latest(WATCH_BEAT, {"open alerts": "open_alerts"}))],
         options=build.stat(),
         defaults={

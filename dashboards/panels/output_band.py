@@ -1,4 +1,8 @@
-"""What a line makes against the band it is expected to stay in; one panel for every chosen line."""
+"""What each counter of a line makes against its own band; one panel for every chosen line.
+
+The band is drawn as its two limits. Grafana fills only between two series whose names are known when the board is
+written, and how many counters a line has is not; one band over all of them would be nobody's.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +12,31 @@ from dashboards.layout import Place
 
 PLACES = {"line": Place(row=1, position=1, width=24, height=9)}
 
+_NOT_IN_LEGEND = {"custom__hideFrom": {"legend": True, "tooltip": False, "viz": False}}
 _COLUMNS = {"low": "low", "high": "high", "expected": "mid", "made": "value"}
 
 
 def panel() -> build.Json:
     where = [query.equals("method", "output_drop"), query.chosen("site"), query.chosen("line")]
-    edge = {"custom__lineWidth": 0, "custom__hideFrom": {"legend": True, "tooltip": False, "viz": False}}
+    limits = query.over_time(EXPECTED, _COLUMNS, how="mean", where=where, by=["cell", "metric"])
+    limit = {"color": {"mode": "fixed", "fixedColor": build.LIGHT_GREY}, **_NOT_IN_LEGEND}
     return build.panel(
         "timeseries",
         "Does $line make what it should?",
-        "Output now (thick) against the band learned for this line (grey area) and its middle (dashed).",
-        targets=[build.target(query.over_time(EXPECTED, _COLUMNS, how="mean", where=where), alias="$col")],
+        "Each counter's output now (thick) between the limits learned for it (light), around their middle (dashed).",
+        targets=[build.target(limits, alias="$tag_cell $tag_metric $col")],
         options=build.lines(),
         defaults={
-            "unit": "suffix: /h",
+            "unit": "suffix:/h",
             "min": 0,
             "noValue": "no data",
             "color": {"mode": "fixed", "fixedColor": build.GREY},
             "custom": {"drawStyle": "line", "lineWidth": 1, "showPoints": "never", "spanNulls": False},
         },
         overrides=[
-            build.override("low", **edge),
-            build.override("high", **edge, custom__fillBelowTo="low", custom__fillOpacity=20),
-            build.override("expected", custom__lineStyle={"fill": "dash", "dash": [6, 6]}),
-            build.override("made", custom__lineWidth=3),
+            build.override_of(" (low|high)$", **limit),
+            build.override_of(" expected$", custom__lineStyle={"fill": "dash", "dash": [6, 6]}, **_NOT_IN_LEGEND),
+            build.override_of(" made$", custom__lineWidth=3),
         ],
         repeat="line",
         repeatDirection="h",

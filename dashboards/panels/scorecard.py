@@ -10,6 +10,8 @@ PLACES = {"watch_health": Place(row=3, position=1, width=24, height=8)}
 
 _COLUMNS = {
     "raised": "raised",
+    "in time": "in_time",
+    "missed": "missed",
     "acknowledged": "acknowledged",
     "said true": "said_true",
     "said false": "said_false",
@@ -22,7 +24,7 @@ def panel() -> build.Json:
     return build.panel(
         "table",
         "How often were past alerts right?",
-        "Alerts of the time shown; people say true or false. Hidden: planned stop, cause open. Most false first.",
+        "In time, missed: raised before a stock was empty, or only then. People say true or false. Most false first.",
         targets=[build.target(query.summed(ALERT_EVENT, _COLUMNS, where=where, by=["kind"]), as_table=True)],
         options=build.table(sort_by=[("said false", True), ("raised", True)]),
         defaults={"noValue": "–", "unit": "none", "decimals": 0},

@@ -18,7 +18,7 @@ def panel() -> build.Json:
         targets=[build.target(depth, alias="$col")],
         options=build.lines(),
         defaults={
-            "unit": "suffix: frames",
+            "unit": "suffix:frames",
             "min": 0,
             "decimals": 0,
             "noValue": "no beat",

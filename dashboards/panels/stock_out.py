@@ -24,9 +24,9 @@ def panel() -> build.Json:
         options=build.table(sort_by=[("empty by", False)]),
         defaults={"noValue": "–"},
         overrides=[
-            build.override("empty by", unit="dateTimeAsLocal"),
+            build.override("empty by", unit="dateTimeAsLocal", custom__width=180),
             build.override("left", unit="none", decimals=0),
-            build.override("used", unit="suffix: /d", decimals=0),
+            build.override("used", unit="suffix:/d", decimals=0),
         ],
         transformations=[build.columns({name: name for name in _COLUMNS}, without=["Time"])],
     )

@@ -21,12 +21,13 @@ _COLUMNS = {
     "supply": "days_of_supply_d",
     "chance": "loss_chance_ratio",
     "loses": "lost_per_d",
+    "because of": "cause",
     "best action": "best_action",
 }
 
 
 def panel() -> build.Json:
-    days = {"unit": "suffix: d", "decimals": 1}
+    days = {"unit": "suffix:d", "decimals": 1}
     short = build.steps((None, build.GREY), (0.001, build.RED))
     caused = Kept("cause", "!= ''")  # without a cause it has ended
     exposed = query.rows(EXPOSURE, _COLUMNS, by=["node", "material"], newest="cause", kept=[caused], within="30d")
@@ -35,14 +36,16 @@ def panel() -> build.Json:
         "Where does the chain break first?",
         "Days the chain survives without a node, against the days the node takes to recover. Short by > 0 means loss.",
         targets=[build.target(exposed, as_table=True)],
-        options=build.table(sort_by=[("short by", True), ("survives", False)]),
+        options=build.table(sort_by=[("short by", True), ("loses", True)]),
         defaults={"noValue": "–"},
         overrides=[
             *(build.override(name, **days) for name in ("survives", "recovers", "supply")),
             build.override("node", links=[downward.to_chain()]),
-            build.override("short by", **days, thresholds=short, custom__cellOptions={"type": "color-text"}),
+            build.override(
+                "short by", **(days | {"decimals": 2}), thresholds=short, custom__cellOptions={"type": "color-text"}
+            ),
             build.override("chance", unit="percentunit", decimals=0, description="that anything is lost at all"),
-            build.override("loses", unit="suffix: /d", decimals=0),
+            build.override("loses", unit="suffix:/d", decimals=0),
         ],
         transformations=[build.columns({name: name for name in _COLUMNS}, without=["Time"])],
     )

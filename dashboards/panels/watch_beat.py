@@ -16,13 +16,15 @@ def panel() -> build.Json:
     return build.panel(
         "stat",
         "Is anybody watching?",
-        "When the detectors last gave a sign of life. No beat means: trust nothing below, not that all is well.",
+        "When the watcher last gave a sign of life. No beat for 5 minutes means: trust nothing below.",
         targets=[build.target(query.latest(WATCH_BEAT, {"alive": "alive"}), as_table=True)],
         options=build.stat(fields="/^Time$/"),
         defaults={
             "unit": "dateTimeFromNow",
             "noValue": "✖ no beat",
+            "mappings": build.nothing("✖ no beat", build.RED),
             "color": {"mode": "fixed", "fixedColor": build.GREY},
             "links": [downward.to_health()],
         },
+        timeFrom="5m",  # an older beat is none: the rule looks back as far
     )

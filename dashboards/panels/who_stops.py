@@ -32,7 +32,7 @@ def panel() -> build.Json:
         options=build.table(sort_by=[("stops", False)]),
         defaults={"noValue": "nobody"},
         overrides=[
-            build.override("stops", unit="dateTimeAsLocal"),
+            build.override("stops", unit="dateTimeAsLocal", custom__width=180),
             build.override("chance", unit="percentunit", decimals=0),
             build.override(
                 "at risk", unit="percentunit", decimals=0, thresholds=risk, custom__cellOptions={"type": "color-text"}

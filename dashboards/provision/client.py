@@ -6,8 +6,9 @@ stand where grafana-api stands: both give it, and both raise an error with `stat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from collector.errors import AndonError
@@ -18,6 +19,14 @@ _TIMEOUT_S = 15.0
 
 class ProvisionError(AndonError):
     """Grafana did not take what was sent; the sentence says where and what it answered."""
+
+
+class Version(NamedTuple):
+    """Which Grafana it is (`major` None where it does not tell), and how its own database is: `ok` or what is wrong."""
+
+    text: str
+    major: int | None
+    database: str
 
 
 class Api(Protocol):
@@ -34,9 +43,19 @@ class Grafana:
     def __init__(self, api: Api, refusal: type[Exception]) -> None:
         self._api, self._refusal = api, refusal
 
-    def get(self, path: str) -> Any | None:
+    def get(self, path: str) -> Json | None:
         """What is stored at the path; None where nothing is."""
-        return self._asked(lambda: self._api.GET(path), path, absent_is_none=True)
+        answer = self._asked(lambda: self._api.GET(path), path, absent_is_none=True)
+        if answer is not None and not isinstance(answer, dict):
+            raise ProvisionError(f"what answers is no Grafana ({path} gave no JSON object): is the address right?")
+        return answer
+
+    def version(self) -> Version:
+        """What it says of itself; to be asked without a token, too."""
+        health = self.get("/health") or {}
+        text = str(health.get("version", "not told"))
+        major = re.match(r"\d+", text)
+        return Version(text, int(major[0]) if major else None, str(health.get("database", "ok")))
 
     def post(self, path: str, body: Json) -> Any:
         return self._asked(lambda: self._api.POST(path, json=body), path)

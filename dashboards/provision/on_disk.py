@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from dashboards.provision.client import ProvisionError
+
 _BOARDS = "andon/dashboards"
 
 
@@ -23,10 +25,20 @@ class Written(NamedTuple):
 
 
 def put(folder: Path, contents: Mapping[str, str], *, dry_run: bool = False) -> Iterator[Written]:
-    """One Written for every file that is not as it should be; with `dry_run` none is touched."""
+    """One Written for every file that is not as it should be; with `dry_run` none is touched. Raises ProvisionError."""
+    try:
+        yield from _put(folder, contents, dry_run=dry_run)
+    except OSError as error:
+        where = error.filename or folder
+        raise ProvisionError(
+            f"{where}: {error.strerror}; give Grafana's own folder of settings, as a user who may write there"
+        ) from error
+
+
+def _put(folder: Path, contents: Mapping[str, str], *, dry_run: bool) -> Iterator[Written]:
     places = {folder / name: text for name, text in _placed(contents).items()}
     for path, text in places.items():
-        before = path.read_text(encoding="utf-8") if path.exists() else None
+        before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         if before == text:
             continue
         if not dry_run:

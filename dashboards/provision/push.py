@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dashboards.provision.client import Grafana
 from dashboards.provision.difference import Difference, differences
-from dashboards.provision.wanted import Thing
+from dashboards.provision.wanted import Thing, known_to
 
 
 class Change(StrEnum):
@@ -47,12 +47,12 @@ def push(
 
     `secrets` sends a data source although it does not differ: a secret cannot be read back, so a new one goes this way.
     """
-    for thing in things:
+    for thing in known_to(things, grafana.version().major):
         stored = grafana.get(thing.at)
         why = () if stored is None else tuple(differences(thing.seen(stored), thing.content))
         change = _change(thing, stored, why, again=secrets and "secureJsonData" in thing.body)
         if not dry_run and change in (Change.CREATED, Change.UPDATED):
-            _send(grafana, thing, exists=stored is not None)
+            _send(grafana, thing, stored)
         yield Pushed(thing, change, why)
 
 
@@ -66,8 +66,9 @@ def _change(thing: Thing, stored: dict[str, object] | None, why: tuple[Differenc
     return Change.CREATED if stored is None else Change.UPDATED
 
 
-def _send(grafana: Grafana, thing: Thing, *, exists: bool) -> None:
-    if thing.created_by_put or (exists and not thing.replaced_by_post):
-        grafana.put(thing.at, thing.replacement or thing.body)
+def _send(grafana: Grafana, thing: Thing, stored: dict[str, object] | None) -> None:
+    body = thing.body if stored is None or thing.replacement is None else thing.replacement(stored)
+    if thing.created_by_put or (stored is not None and not thing.replaced_by_post):
+        grafana.put(thing.at, body)
     else:
-        grafana.post(thing.into, thing.body)
+        grafana.post(thing.into, body)

@@ -5,15 +5,14 @@ Nothing is changed. Output: Findings; those that are wrong make the command fail
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dashboards.provision.client import Grafana, ProvisionError
+from dashboards.provision.client import Grafana, ProvisionError, Version
 from dashboards.provision.difference import additions, differences
-from dashboards.provision.wanted import Thing, data_source_uids
+from dashboards.provision.wanted import Thing, data_source_uids, known_to
 
-OLDEST_MAJOR = 11
+OLDEST_MAJOR, FULL_MAJOR = 11, 12
 _ADDITIONS_TOLD = 5
 
 
@@ -26,22 +25,23 @@ class Finding(NamedTuple):
 
 def smoke(grafana: Grafana, things: Sequence[Thing]) -> Iterator[Finding]:
     """Everything found, the server first. Raises ProvisionError where Grafana does not answer at all."""
-    yield _server(grafana)
-    for thing in things:
+    version = grafana.version()
+    yield _server(version)
+    for thing in known_to(things, version.major):
         yield from _thing(grafana, thing)
     for uid in data_source_uids(list(things)):
         yield _health(grafana, uid)
 
 
-def _server(grafana: Grafana) -> Finding:
-    health = grafana.get("/health") or {}
-    version, database = str(health.get("version", "not told")), health.get("database", "ok")
-    major = re.match(r"\d+", version)
-    if database != "ok":
-        return Finding(f"Grafana {version}: its own database is {database}", True)
-    if major and int(major[0]) < OLDEST_MAJOR:
-        return Finding(f"Grafana {version} is older than {OLDEST_MAJOR}: the boards are not made for it", True)
-    return Finding(f"Grafana {version} answers", False)
+def _server(version: Version) -> Finding:
+    if version.database != "ok":
+        return Finding(f"Grafana {version.text}: its own database is {version.database}", True)
+    if version.major is not None and version.major < OLDEST_MAJOR:
+        return Finding(f"Grafana {version.text} is older than {OLDEST_MAJOR}: the boards are not made for it", True)
+    if version.major is not None and version.major < FULL_MAJOR:
+        what = "knows no keep_firing_for: an alert that comes and goes is told each time"
+        return Finding(f"Grafana {version.text} answers, but {what}", None)
+    return Finding(f"Grafana {version.text} answers", False)
 
 
 def _thing(grafana: Grafana, thing: Thing) -> Iterator[Finding]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ _SPELLED_BY_API = {
     "missing_series_evals_to_resolve": "missingSeriesEvalsToResolve",
 }
 _LINK = {"dashboardUid": "__dashboardUid__", "panelId": "__panelId__"}  # annotations, over the API
+_KNOWN_SINCE = {"keep_firing_for": 12}  # of a rule: the first version of Grafana that has it
 _OF_A_FILE = ("orgId", "editable", "secureJsonData")  # a data source is told these in other ways, or not at all
 _NAME = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600}
@@ -33,8 +34,8 @@ class Thing:
     """One thing Grafana is to hold.
 
     at: the path it is read from (and replaced at, unless `replaced_by_post`); into: the path it is created by.
-    content: what its reading should say. body: what is sent; replacement: what is sent where it exists already, if that
-    differs. seen: the part of a reading that `content` is compared with.
+    content: what its reading should say. body: what is sent; replacement: what is sent where it exists already, made
+    from its reading, if that differs. seen: the part of a reading that `content` is compared with.
     from_file: whether a reading says that a file on Grafana's disk owns it, so that the API may not change it.
     lacks: names the environment does not have, without which it cannot be sent.
     """
@@ -44,7 +45,7 @@ class Thing:
     into: str
     content: Json
     body: Json
-    replacement: Json | None = None
+    replacement: Callable[[Json], Json] | None = None
     seen: Callable[[Json], Json] = lambda answer: answer
     from_file: Callable[[Json], bool] = lambda answer: answer.get("provenance") == "file"
     replaced_by_post: bool = False
@@ -83,7 +84,7 @@ def _folder() -> Thing:
         into="/folders",
         content=folder,
         body=folder,
-        replacement={"title": FOLDER_TITLE, "overwrite": True},
+        replacement=lambda _answer: {"title": FOLDER_TITLE, "overwrite": True},
         from_file=lambda _answer: False,
     )
 
@@ -121,12 +122,18 @@ def _board(board: Json) -> Thing:
         f"board {board['title']}",
         at=f"/dashboards/uid/{quote(board['uid'])}",
         into="/dashboards/db",
-        content=board,
+        content={**board, "folderUid": FOLDER_UID},
         body={"dashboard": board, "folderUid": FOLDER_UID, "overwrite": True, "message": "andon dashboards push"},
-        seen=lambda answer: dict(answer["dashboard"]),
-        from_file=lambda answer: bool(answer.get("meta", {}).get("provisioned")),
+        seen=lambda answer: {**_part(answer, "dashboard"), "folderUid": _part(answer, "meta").get("folderUid")},
+        from_file=lambda answer: bool(_part(answer, "meta").get("provisioned")),
         replaced_by_post=True,
     )
+
+
+def _part(answer: Json, name: str) -> Json:
+    """A part of a reading, empty where it is missing."""
+    part = answer.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _rule_group(group: Json) -> Thing:
@@ -137,15 +144,47 @@ def _rule_group(group: Json) -> Thing:
         "rules": [_api_rule(rule, group["name"]) for rule in group["rules"]],
     }
     path = f"/v1/provisioning/folder/{FOLDER_UID}/rule-groups/{quote(group['name'])}"
+    ours = [rule["uid"] for rule in body["rules"]]
     return Thing(
         f"rule group {group['name']}",
         at=path,
         into=path,
         content=body,
         body=body,
-        from_file=lambda answer: any(rule.get("provenance") == "file" for rule in answer.get("rules") or ()),
+        replacement=lambda answer: {**body, "rules": [*body["rules"], *_rules_of_others(answer, ours)]},
+        seen=lambda answer: _with_our_rules(answer, ours),
+        from_file=lambda answer: any(rule.get("provenance") == "file" for rule in _rules(answer)),
         created_by_put=True,
     )
+
+
+def _rules(answer: Json) -> list[Json]:
+    listed = answer.get("rules")
+    return [rule for rule in listed if isinstance(rule, dict)] if isinstance(listed, list) else []
+
+
+def _rules_of_others(answer: Json, ours: list[str]) -> list[Json]:
+    """What somebody added to our group: a group is replaced as a whole, so they are sent back as they were read."""
+    return [rule for rule in _rules(answer) if rule.get("uid") not in ours]
+
+
+def _with_our_rules(answer: Json, ours: list[str]) -> Json:
+    """The reading with our rules in our order; the others are told beside, by their titles."""
+    by_uid = {rule.get("uid"): rule for rule in _rules(answer)}
+    others = {f"the rule {one.get('title')!r}, which is not ours": True for one in _rules_of_others(answer, ours)}
+    return {**others, **answer, "rules": [by_uid[uid] for uid in ours if uid in by_uid]}
+
+
+def known_to(things: Iterable[Thing], major: int | None) -> list[Thing]:
+    """The things without what a Grafana of that version does not know yet, so never says; all where it is not told."""
+    keys = {key for key, since in _KNOWN_SINCE.items() if major is not None and major < since}
+    return [replace(thing, content=_without(thing.content, keys)) for thing in things]
+
+
+def _without(value: Any, keys: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(one, keys) for key, one in value.items() if key not in keys}
+    return [_without(one, keys) for one in value] if isinstance(value, list) else value
 
 
 def _api_rule(rule: Json, group: str) -> Json:

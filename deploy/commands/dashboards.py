@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Grafana as code.", no_args_is_help=True)
 
+RenderedFolder = Annotated[Path, typer.Argument(help="Where the rendered files are.")]
 SiteOption = Annotated[
     Path | None, typer.Option("--site", help="A site.toml: its shifts mute warnings while nobody is meant to produce.")
 ]
@@ -34,7 +35,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would cha
 
 @app.command("render")
 def dashboards_render(
-    folder: Path = Path("deploy/grafana"),
+    folder: RenderedFolder = Path("deploy/grafana"),
     site: SiteOption = None,
     board_url: BoardOption = "",
     acknowledge: ButtonOption = False,
@@ -48,7 +49,7 @@ def dashboards_render(
 
 @app.command("check")
 def dashboards_check(
-    folder: Path = Path("deploy/grafana"),
+    folder: RenderedFolder = Path("deploy/grafana"),
     site: SiteOption = None,
     board_url: BoardOption = "",
     acknowledge: ButtonOption = False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from dashboards.build import GREY
@@ -27,11 +28,28 @@ def table_rows(panel: Json, series: Iterable[Json]) -> list[Json]:
             cells["Time"] = cells.pop("time")
             rows.append({heading: cells.get(name) for name, heading in renamed.items()})
     for key in reversed(panel["options"]["sortBy"]):
-        name = key["displayName"]
-        known = [row for row in rows if row[name] is not None]
-        unknown = [row for row in rows if row[name] is None]
-        rows = sorted(known, key=lambda row: row[name], reverse=key["desc"]) + unknown
+        rows = sorted(rows, key=partial(_place, heading=key["displayName"]), reverse=key["desc"])
     return rows
+
+
+def _place(row: Json, heading: str) -> tuple[bool, Any]:
+    """What is not known comes before everything that is, as minus infinity would."""
+    return (row[heading] is not None, row[heading])
+
+
+def renamed(panel: Json, series: str) -> str:
+    """A series' name after the panel's renaming. A pattern without slashes must fit the whole name."""
+    for one in panel["transformations"]:
+        pattern, flags = _javascript(one["options"]["regex"])
+        series = re.sub(pattern, one["options"]["renamePattern"], series, count=1, flags=flags)
+    return series
+
+
+def _javascript(pattern: str) -> tuple[str, int]:
+    written = re.fullmatch(r"/(.*?)/(g?i?)", pattern)
+    if written is None:
+        return f"^{pattern}$", 0
+    return written[1], re.IGNORECASE if "i" in written[2] else 0
 
 
 def colours(panel: Json, heading: str, value: Any) -> set[str]:
@@ -63,6 +81,8 @@ def _paints(panel: Json, settings: Json) -> bool:
 
 def _fitting(mapping: Json, value: Any) -> Json | None:
     options = mapping["options"]
+    if mapping["type"] == "special":
+        return options["result"] if options["match"] == "null" and value is None else None
     if mapping["type"] == "value":
         key = f"{value:g}" if isinstance(value, int | float) else str(value)
         found: Json | None = options.get(key)

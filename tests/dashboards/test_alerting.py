@@ -126,8 +126,9 @@ def test_rules_add_no_delay_of_their_own():
     assert {(rule["for"], rule["keepFiringFor"]) for rule in rules().values()} == {("0s", "2m")}
 
 
-def test_our_own_silence_fires_the_beat_and_neither_fires_nor_resolves_an_alert():
-    assert {uid: rule["noDataState"] for uid, rule in rules().items()} == {
+@pytest.mark.parametrize("state", ["noDataState", "execErrState"])
+def test_our_own_silence_and_a_store_that_is_down_fire_the_beat_and_neither_fire_nor_resolve_an_alert(state):
+    assert {uid: rule[state] for uid, rule in rules().items()} == {
         "andon-critical": "KeepLast",
         "andon-warning": "KeepLast",
         "andon-beat": "Alerting",
@@ -153,6 +154,13 @@ def test_every_alert_key_is_an_instance_of_its_own_and_no_severity_or_id_splits_
     groups = query.split("GROUP BY ")[1]
     assert re.findall(r'"(\w+)"', groups) == list(ALERT_STATE.tags)
     assert "severity" not in query and "alert_id" not in query
+
+
+def test_the_newest_level_counts():
+    for rule in rules().values():
+        asks, reduces, _ = rule["data"]
+        assert asks["model"]["query"].startswith("SELECT last(") and reduces["model"]["reducer"] == "last"
+        assert asks["relativeTimeRange"] == {"from": 300, "to": 0}, "a level of 0 is written for 5 minutes"
 
 
 def test_rules_ask_the_data_source_the_boards_ask():

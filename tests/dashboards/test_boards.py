@@ -138,7 +138,7 @@ def test_a_panel_with_data_has_a_unit_a_word_for_no_data_and_our_source(name):
     units = [entry["value"] for override in overrides for entry in override["properties"] if entry["id"] == "unit"]
     assert defaults["noValue"]
     assert defaults.get("unit") or units
-    assert "d" not in [defaults.get("unit"), *units], "the unit `d` turns 11.5 days into 1.64 weeks; say `suffix: d`"
+    assert "d" not in [defaults.get("unit"), *units], "the unit `d` turns 11.5 days into 1.64 weeks; say `suffix:d`"
 
 
 @pytest.mark.parametrize("name", [name for name in PANELS if PANELS[name].panel()["type"] == "table"])
@@ -156,7 +156,7 @@ def test_a_colour_is_never_alone(board):
     for panel in board["panels"]:
         for mapping in mappings(panel):
             if mapping["color"] not in GREYS:
-                assert re.search(r"[◆▲▼■◌]", mapping["text"]), panel["title"]
+                assert re.search(r"[◆▲▼■◌✖]", mapping["text"]), panel["title"]
 
 
 def test_words_for_normal_are_grey(board):

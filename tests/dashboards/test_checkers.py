@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.dashboards.checkers import node
-from tests.dashboards.checkers.seeded import FAULTS, FILES, NAMES, SHAPE, TYPES
+from tests.dashboards.checkers.seeded import FAULTS, FILES, MEANING, NAMES, SHAPE, TYPES
 from tests.dashboards.checkers.verdicts import as_rendered, caught, judged, size
 
-IN_PYTHON = [SHAPE, FILES]
+IN_PYTHON = [SHAPE, FILES, MEANING]
 IN_NODE = [pytest.param(name, marks=pytest.mark.plant) for name in (TYPES, NAMES)]
 
 

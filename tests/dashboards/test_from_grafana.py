@@ -181,6 +181,9 @@ def test_a_token_says_who_until_its_time_is_over():
     ("url", "key", "sentence"),
     [
         ("grafana.plant", KEY, "grafana_url.*is no address"),
+        ("https://grafana.plant:port", KEY, "grafana_url.*is no address"),
+        ("https://[::1", KEY, "grafana_url.*is no address"),
+        ("ftp://grafana.plant", KEY, "grafana_url.*is no address"),
         (ORIGIN, None, "grafana_key_file.*missing"),
         (ORIGIN, b"short", "holds 5 bytes"),
     ],
@@ -190,6 +193,21 @@ def test_a_grafana_that_cannot_be_trusted_is_refused(tmp_path, url, key, sentenc
     file.write_bytes(key or b"")
     with pytest.raises(ConfigError, match=sentence):
         grafana_of(url, file if key else None, 900.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Grafana.Plant:443/sub", "https://grafana.plant"),
+        ("HTTP://grafana.plant:80", "http://grafana.plant"),
+        ("https://grafana.plant:80/", "https://grafana.plant:80"),
+        ("http://user@[2001:DB8::1]:3000", "http://[2001:db8::1]:3000"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(tmp_path, url, origin):
+    (tmp_path / "key").write_bytes(KEY)
+    grafana = grafana_of(url, tmp_path / "key", 900.0)
+    assert grafana is not None and grafana.origin == origin
 
 
 def test_no_grafana_is_named_by_default():

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from collector.errors import AndonError
 from dashboards.provision.client import Grafana as Client
 from dashboards.provision.client import ProvisionError, connect
 from dashboards.provision.difference import additions, differences
@@ -31,6 +33,7 @@ SOURCE = "/datasources/uid/andon-influxdb"
 OVERVIEW = "/dashboards/uid/andon-plant-overview"
 BOARD = f"board {boards()['plant_overview']['title']}"
 RULES = "/v1/provisioning/folder/andon/rule-groups/andon"
+OUR_RULES = ["andon-critical", "andon-warning", "andon-beat"]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +153,75 @@ def test_smoke_tells_each_thing_that_is_not_well(grafana, client, things, spoil,
     spoil(grafana)
     (wrong,) = [one.sentence for one in smoke(client, things) if one.wrong]
     assert sentence in wrong
+
+
+def test_a_board_that_was_moved_is_told_and_brought_back(grafana, client, things):
+    pushed(client, things)
+    grafana.kept[OVERVIEW]["meta"]["folderUid"] = "elsewhere"
+    (wrong,) = [one.sentence for one in smoke(client, things) if one.wrong]
+    assert wrong == f'{BOARD} differs at folderUid: "elsewhere" -> "andon"'
+    assert pushed(client, things) == {BOARD: Change.UPDATED}
+    assert grafana.kept[OVERVIEW]["meta"]["folderUid"] == "andon"
+
+
+def test_a_rule_that_somebody_added_to_our_group_stays_and_is_named(grafana, client, things):
+    pushed(client, things)
+    rules = grafana.kept[RULES]["rules"]
+    rules.insert(0, {**rules[0], "uid": "mine", "title": "Somebody's own"})
+    assert pushed(client, things) == {}
+    found = list(smoke(client, things))
+    assert not [one for one in found if one.wrong]
+    assert any('"Somebody\'s own", which is not ours' in one.sentence for one in found if one.wrong is None)
+    rules[1]["noDataState"] = "OK"
+    assert pushed(client, things) == {"rule group andon": Change.UPDATED}
+    assert [rule["uid"] for rule in grafana.kept[RULES]["rules"]] == [*OUR_RULES, "mine"]
+
+
+def test_a_rule_of_ours_that_somebody_took_away_comes_back(grafana, client, things):
+    pushed(client, things)
+    grafana.kept[RULES]["rules"].pop(1)
+    assert pushed(client, things) == {"rule group andon": Change.UPDATED}
+    assert [rule["uid"] for rule in grafana.kept[RULES]["rules"]] == OUR_RULES
+
+
+def test_a_grafana_11_comes_to_rest_and_what_it_cannot_do_is_a_remark(things):
+    with running(version="11.6.0") as server:
+        client = connect(server.url, TOKEN)
+        pushed(client, things)
+        assert pushed(client, things) == {}
+        first, *others = smoke(client, things)
+        assert first.wrong is None and "knows no keep_firing_for" in first.sentence
+        assert not [one for one in others if one.wrong]
+
+
+@pytest.mark.parametrize("odd", [[], "ok", None, 7], ids=str)
+def test_an_answer_that_grafana_would_not_give_is_a_sentence(grafana, client, things, odd):
+    grafana.answers["/folders/andon"] = odd
+    if odd is None:
+        assert "folder Andon" in pushed(client, things)
+        return
+    with pytest.raises(ProvisionError, match="is no Grafana"):
+        pushed(client, things)
+    with pytest.raises(ProvisionError, match="is no Grafana"):
+        list(smoke(client, things))
+
+
+@pytest.mark.parametrize(
+    ("path", "odd", "sentence"),
+    [
+        (OVERVIEW, {"meta": {}}, "differs at title: nothing"),
+        (OVERVIEW, {"dashboard": [], "meta": None}, "differs at folderUid: null"),
+        (RULES, {"title": "andon", "rules": None}, "differs at rules[0]: nothing"),
+        (RULES, {"title": "andon", "rules": ["x"]}, "differs at rules[0]: nothing"),
+        (f"{SOURCE}/health", ["x"], "is not well: what answers is no Grafana"),
+    ],
+)
+def test_a_reading_without_its_parts_differs_and_is_no_accident(grafana, client, things, path, odd, sentence):
+    pushed(client, things)
+    grafana.answers[path] = odd
+    wrong = [one.sentence for one in smoke(client, things) if one.wrong]
+    assert any(sentence in one for one in wrong), wrong
+    list(push(client, things))
 
 
 def test_smoke_remarks_on_what_somebody_added(grafana, client, things):
@@ -272,6 +344,30 @@ def test_the_command_provision_puts_the_files(tmp_path):
     assert "would change" in run("provision", tmp_path, "--dry-run").output
     assert "restart Grafana" in run("provision", tmp_path).output
     assert run("provision", tmp_path).output == "Nothing to change.\n"
+
+
+@pytest.mark.parametrize("command", ["provision", "render"])
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path, command):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", Path("/proc/nowhere")):
+        done = run(command, folder)
+        assert isinstance(done.exception, AndonError) and str(folder) in str(done.exception), done.output
+
+
+def test_a_file_that_is_no_text_differs(tmp_path):
+    assert run("render", tmp_path).exit_code == 0
+    (tmp_path / "dashboards" / "line.json").write_bytes(b"\xff\xfe")
+    done = run("check", tmp_path)
+    assert done.exit_code == 2 and "line.json differs" in done.output
+    list(put(tmp_path, files()))
+    (tmp_path / "andon" / "dashboards" / "line.json").write_bytes(b"\xff\xfe")
+    assert [one.change for one in put(tmp_path, files())] == ["updated"]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "board.plant", "//board", "http://"])
+def test_an_address_of_a_board_that_is_none_is_refused(tmp_path, url):
+    done = run("render", tmp_path, "--board-url", url)
+    assert isinstance(done.exception, AndonError) and "no address of a board" in str(done.exception)
 
 
 def test_the_shifts_of_a_site_become_its_mute_timing(tmp_path, grafana):

@@ -18,6 +18,15 @@ CASES = {
         'SELECT "value" AS "v" FROM "reading" WHERE $timeFilter AND "metric" = \'it\\\'s\''
         ' GROUP BY "line" ORDER BY time DESC LIMIT 1',
     ),
+    "the highest of the newest of several": (
+        lambda: query.highest_of_latest(EXPECTED, "worst", "score", by=["line"], among=["cell", "metric"]),
+        'SELECT max("worst") AS "worst" FROM (SELECT last("score") AS "worst" FROM "expected"'
+        ' WHERE $timeFilter GROUP BY "line", "cell", "metric") GROUP BY "line"',
+    ),
+    "the values of a tag but some": (
+        lambda: query.tag_values(READING, "line", where=[query.none_of("line", ["_self", "a.b"])]),
+        'SHOW TAG VALUES FROM "reading" WITH KEY = "line" WHERE "line" !~ /^(_self|a\\.b)$/',
+    ),
     "the newest of the groups above a limit": (
         lambda: query.latest_above(ALERT_STATE, {"level": "state", "x": "score"}, limit=0.5, by=["kind"]),
         'SELECT "level", "x" FROM (SELECT last("state") AS "level", "score" AS "x" FROM "alert_state"'

@@ -22,6 +22,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from dashboards.render import files
 from deploy.bench import servers
 from deploy.bench.servers import Running
 from tests.deploy.composed import COMPOSE, DEPLOY, GATEWAYS, Bench, composed, config
@@ -93,6 +94,18 @@ def test_no_secret_stands_in_the_file_and_each_has_a_file_that_the_scripts_make(
         assert len(list(bench.secrets(name).iterdir())) == len(service.get("secrets", []))
     used = {one["source"] for service in file["services"].values() for one in service.get("secrets", [])}
     assert used == file["secrets"].keys()
+
+
+def test_the_store_keeps_what_the_boards_look_back_for(file):
+    """The map of the chain is said when it changes: what has passed its retention is gone from every board."""
+    kept = file["services"]["influxdb"]["environment"]["DOCKER_INFLUXDB_INIT_RETENTION"]
+    looks_back_d = [int(days) for text in files().values() for days in re.findall(r"now\(\) - (\d+)d", text)]
+    assert int(re.fullmatch(r"(\d+)d", kept)[1]) >= max(looks_back_d)  # type: ignore[index]
+
+
+def test_a_store_that_is_away_keeps_nothing_from_being_collected(file):
+    for name in OURS:
+        assert "influxdb" not in file["services"][name]["depends_on"], name
 
 
 def test_what_is_mounted_from_the_host_exists_and_cannot_be_written(file):
@@ -257,6 +270,13 @@ def test_a_gateway_reads_nothing_of_the_others(bench, broker):
             gateway.publish(f"plant/{other}/press/line")
         wait(lambda: bool(collector.heard), "not heard", 10.0)
     assert not curious.heard
+
+
+def test_an_edge_node_hears_whether_its_host_is_there(bench, broker):
+    own, _ = GATEWAYS
+    with client(bench, own, "spBv1.0/STATE/collector") as gateway, client(bench, "collector") as collector:
+        collector.publish("spBv1.0/STATE/collector", b'{"online":true}')
+        wait(lambda: gateway.heard == ["spBv1.0/STATE/collector"], "not heard", 10.0)
 
 
 def test_who_has_no_certificate_of_this_site_is_not_let_in(bench, broker, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -50,6 +50,20 @@ def filled(store: Running, shim: V2WriteShim, folder: Path, name: str, plant_s: 
         _deliver(spool, shim, name, folder)
         alerts = tuple(msgspec.convert(one.detail, Alert) for one in spool.log.latest(schema.ALERT_EVENT.name))
     return DemoStore(store, name, played.from_ns // NS_PER_S, played.to_ns // NS_PER_S + 1, alerts)
+
+
+def asked(
+    demo: DemoStore, query: str, choice: dict[str, str], *, last_s: int | None = None, to_s: int | None = None
+) -> list[dict[str, Any]]:
+    """The query as Grafana would send it at `to_s`, the end of the demo unless told otherwise."""
+    end_s = to_s or demo.to_s
+    from_s = end_s - last_s if last_s else demo.from_s
+    sent = query.replace("$timeFilter", f"time >= {from_s}s AND time < {end_s}s").replace("$__interval", "30s")
+    sent = sent.replace("time > now()", f"time < {end_s}s AND time > {end_s}s")
+    for name, value in choice.items():
+        sent = sent.replace(f"${name}", value)
+    assert "$" not in sent.replace("$/", "")
+    return influxql(demo.store, sent, demo.database)
 
 
 def _judge_chain(site: SiteFile, spool: Spool) -> None:

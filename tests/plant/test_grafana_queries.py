@@ -20,7 +20,7 @@ from dashboards.build import GREYS
 from dashboards.layout import panel_modules
 from dashboards.render import boards
 from tests.dashboards.grafana_cells import colours, table_rows
-from tests.plant.demo_store import DemoStore, filled
+from tests.plant.demo_store import DemoStore, asked, filled
 from tests.plant.servers import V2WriteShim, influxdb, influxql
 
 pytestmark = pytest.mark.plant
@@ -30,7 +30,10 @@ ASKING = [name for name, panel in PANELS.items() if "targets" in panel]
 TABLES = [name for name, panel in PANELS.items() if panel["type"] == "table"]
 PLAYED_S = {"nev_drive": 108 * 60.0, "teaching_factory": 29 * 60.0}
 QUIET_S = 55 * 60  # of nev_drive: nothing has happened yet
-NOT_THERE = {"nev_drive": {"who_stops"}, "teaching_factory": set()}  # in that time a line drops, and stocks last
+NOT_THERE = {
+    "nev_drive": {"who_stops"},  # in that time a line drops, and stocks last
+    "teaching_factory": {"blank_points", "shortcomings", "long_boards"},  # its chain of three suppliers has none
+}
 
 
 class Demos(NamedTuple):
@@ -57,20 +60,6 @@ CHOICES = {
 EVERYWHERE = [(name, choice) for name, choices in CHOICES.items() for choice in choices]
 
 
-def asked(
-    demo: DemoStore, query: str, choice: dict[str, str], *, last_s: int | None = None, to_s: int | None = None
-) -> list[dict[str, Any]]:
-    """The query as Grafana would send it at `to_s`, the end of the demo unless told otherwise."""
-    end_s = to_s or demo.to_s
-    from_s = end_s - last_s if last_s else demo.from_s
-    sent = query.replace("$timeFilter", f"time >= {from_s}s AND time < {end_s}s").replace("$__interval", "30s")
-    sent = sent.replace("time > now()", f"time < {end_s}s AND time > {end_s}s")
-    for name, value in choice.items():
-        sent = sent.replace(f"${name}", value)
-    assert "$" not in sent.replace("$/", "")
-    return influxql(demo.store, sent, demo.database)
-
-
 def shown(demo: DemoStore, panel: dict[str, Any], choice: dict[str, str], **when: int) -> list[list[dict[str, Any]]]:
     """The answers to a panel's queries."""
     last_s = int(panel["timeFrom"].removesuffix("m")) * 60 if "timeFrom" in panel else None
@@ -85,6 +74,17 @@ def test_no_panel_is_empty(demos, demo, choice):
             if not any(value is not None for one in series for row in one["values"] for value in row[1:]):
                 empty.add(name)
     assert empty <= NOT_THERE[demo]
+
+
+def test_no_column_is_empty_in_every_demo(demos):
+    """A field that nobody writes is a column of dashes on every site."""
+    asked_for, found = set(), set()
+    for name, demo in itertools.product(ASKING, (demos.nev_drive, demos.teaching_factory)):
+        for one in itertools.chain(*shown(demo, PANELS[name], CHOICES[demo.database][0])):
+            for i, column in enumerate(one["columns"]):
+                asked_for.add((name, column))
+                found |= {(name, column)} if any(row[i] is not None for row in one["values"]) else set()
+    assert asked_for - found == set()
 
 
 @pytest.mark.parametrize("board", boards())
@@ -176,6 +176,42 @@ def test_the_table_holds_every_open_alert_of_the_site_once(demos):
     assert {row["answer"] for row in rows} == {one.alert_id for one in ours}
 
 
+MANY = {"site": "s", "line": ".*", "cluster": ".*"}
+
+
+@pytest.fixture(scope="module")
+def two_cells(demos, tmp_path_factory) -> DemoStore:
+    """A line whose first cell makes nothing while its second, heard a moment later, makes what it should."""
+    at_s, folder = 1_700_000_000, tmp_path_factory.mktemp("two_cells")
+    for cell, made, score, later_ns in (("press_a", 0.0, 5.0, 0), ("press_b", 100.0, 0.1, 1)):
+        tags = {"site": "s", "line": "l1", "cell": cell, "metric": "good", "method": "output_drop"}
+        fields = {"value": made, "low": 80.0, "mid": 100.0, "high": 120.0, "score": score}
+        write(demos, "two_cells", Record("expected", tags, fields, at_s * NS_PER_S + later_ns), folder)
+    return DemoStore(demos.nev_drive.store, "two_cells", at_s - 60, at_s + 60, ())
+
+
+def test_a_tile_is_as_bad_as_the_worst_cell_of_its_line(two_cells):
+    ((tile,),) = shown(two_cells, PANELS["line_tiles"], MANY)
+    assert tile["tags"] == {"line": "l1"} and [row[1:] for row in tile["values"]] == [[5.0]]
+    assert tile["values"][0][0] == 1_700_000_000 * NS_PER_S, "the instant of its judgement"
+
+
+def test_each_cell_stands_against_its_own_band(two_cells):
+    (series,) = shown(two_cells, PANELS["output_band"], MANY)
+    made = {one["tags"]["cell"]: one["values"][0][one["columns"].index("made")] for one in series}
+    assert made == {"press_a": 0.0, "press_b": 100.0}
+
+
+def test_a_stock_that_is_not_used_any_more_has_no_time_to_empty(demos, tmp_path):
+    at_s, tags = 1_700_000_000, {"site": "s", "line": "l1", "cell": "store", "metric": "stock", "method": "shortage"}
+    used = {"value": 600.0, "low": 500.0, "high": 700.0, "score": 0.5}
+    for i, fields in enumerate((used, {"score": 0.0})):
+        write(demos, "unused", Record("expected", tags, fields, (at_s + i) * NS_PER_S), tmp_path)
+    store = DemoStore(demos.nev_drive.store, "unused", at_s - 60, at_s + 60, ())
+    assert shown(store, PANELS["time_to_empty"], MANY, to_s=at_s + 1)[0]
+    assert shown(store, PANELS["time_to_empty"], MANY) == [[]]
+
+
 # ---- worst first -----------------------------------------------------------------------------------------------------
 
 WORST_FIRST = {
@@ -187,6 +223,10 @@ WORST_FIRST = {
     "time_to_empty": lambda row: row["empty in"],
     "last_heard": lambda row: row["last heard"],
     "scorecard": lambda row: -row["said false"],
+    "blank_points": lambda row: -row["at stake a day"],
+    "weak_links": lambda row: -row["at stake a day"],
+    "shortcomings": lambda row: -row["at stake a day"],
+    "long_boards": lambda row: -row["at stake a day"],
 }
 
 
@@ -196,10 +236,13 @@ def test_every_table_has_a_worst():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_has_the_worst_first(demos, name):
-    (series,) = shown(demos.teaching_factory, PANELS[name], CHOICES["teaching_factory"][0])
+    demo = demos.teaching_factory if name not in NOT_THERE["teaching_factory"] else demos.nev_drive
+    (series,) = shown(demo, PANELS[name], CHOICES[demo.database][0])
     rows = table_rows(PANELS[name], series)
     badness = [WORST_FIRST[name](row) for row in rows]
     assert badness == sorted(badness)
+    first = PANELS[name]["options"]["sortBy"][0]["displayName"]
+    assert rows[0][first] is not None, "Grafana puts what is not known first, rising"
 
 
 # ---- the graph -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.dashboards.checkers import node
-from tests.dashboards.checkers.seeded import FILES, NAMES, SHAPE, TYPES
+from tests.dashboards.checkers.seeded import FILES, MEANING, NAMES, SHAPE, TYPES
 from tests.dashboards.checkers.verdicts import IN_NODE, as_rendered, caught, judged, size
 
 _WHAT = {
@@ -17,6 +17,7 @@ _WHAT = {
     TYPES: "npm @grafana/schema 13.2.2, by tsc",
     NAMES: "npm @grafana/data 13.2.2, in Node",
     FILES: "Grafana's HTTP contract and each other",
+    MEANING: "their own queries",
 }
 _console = Console(width=120)
 

@@ -62,6 +62,7 @@ function* namesOfField(field) {
 
 function known(kind, name) {
   if (kind === "colour") return isColour(name);
+  if (kind === "unit" && / {2}/.test(grafana.formattedValueToString(grafana.getValueFormat(name)(1)))) return false;
   return registries[kind].has(name) || (kind === "unit" && PREFIXED_UNIT.test(name));
 }
 

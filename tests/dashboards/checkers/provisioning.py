@@ -48,6 +48,7 @@ _INFLUX = {
     "tlsAuthWithCACert",
 }
 _OF_THE_API = {"id", "folderUID", "orgID", "ruleGroup", "provenance", "updated"}  # of a rule, which a file does not say
+_HTTP_MODES = {"GET", "POST"}
 _SPELLED_BY_FILE = {
     "keep_firing_for": "keepFiringFor",
     "missingSeriesEvalsToResolve": "missing_series_evals_to_resolve",
@@ -88,6 +89,8 @@ def _data_source(verdict: Verdict, where: str, source: Json) -> None:
     verdict.that("database" not in source, f"{where}: database is not read any more, say jsonData.dbName")
     told, secrets = source.get("jsonData", {}), source.get("secureJsonData", {})
     verdict.that(told.get("version") == "InfluxQL" and bool(told.get("dbName")), f"{where}: no InfluxQL on a database")
+    verdict.that(told.get("httpMode") in _HTTP_MODES, f"{where}: asks by {told.get('httpMode')}")
+    verdict.that(source.get("access") == "proxy", f"{where}: browsers would ask the store themselves")
     names = {key for key in told if re.fullmatch(r"httpHeaderName\d+", key)}
     for key in told.keys() - names:
         verdict.that(key in _INFLUX, f"{where}: unknown jsonData.{key}")
@@ -109,7 +112,8 @@ def _provider(verdict: Verdict, where: str, provider: Json) -> None:
     for key, value in provider.items():
         verdict.that(isinstance(value, _PROVIDER.get(key, ())), f"{where}: unknown {key}, or of the wrong type")
     options = provider.get("options", {})
-    verdict.that(provider.get("type") == "file" and bool(options.get("path")), f"{where}: no folder of files")
+    path = str(options.get("path", ""))
+    verdict.that(provider.get("type") == "file" and path.startswith("/"), f"{where}: no folder of files")
     verdict.that(options.keys() <= {"path", "foldersFromFilesStructure"}, f"{where}: unknown option")
     both = options.get("foldersFromFilesStructure") and (provider.get("folder") or provider.get("folderUid"))
     verdict.that(not both, f"{where}: folder and foldersFromFilesStructure exclude each other")
@@ -150,9 +154,8 @@ def _rule(verdict: Verdict, where: str, rule: Json) -> None:
         verdict.that("${" not in str(value), f"{where}: the annotation {name} names the environment")
     asks_beat = any(_BEAT in str(one.get("model", {}).get("query")) for one in data)
     meant = "Alerting" if asks_beat else "KeepLast"
-    verdict.that(
-        rule.get("noDataState") == meant, f"{where}: noDataState is not {meant}: silence would say the wrong thing"
-    )
+    for state in ("noDataState", "execErrState"):
+        verdict.that(rule.get(state) == meant, f"{where}: {state} is not {meant}: silence would say the wrong thing")
     _data(verdict, where, rule.get("condition"), data)
 
 
@@ -198,6 +201,7 @@ def _of_receiver() -> Draft7Validator:
 
 def _mute_timing(verdict: Verdict, where: str, timing: Json) -> None:
     verdict.that(timing.keys() == {"orgId", "name", "time_intervals"}, f"{where}: a key is missing or unknown")
+    verdict.that(bool(timing.get("time_intervals")), f"{where}: no interval, which Grafana refuses")
     for span in timing.get("time_intervals", []):
         verdict.found(contract.faults(contract.held_by("TimeIntervalItem"), span, where))
         verdict.that(span.get("location", "UTC") in _zones(), f"{where}: no time zone {span.get('location')}")

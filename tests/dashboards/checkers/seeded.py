@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.dashboards.checkers.verdict import Json, Rendered, boards_of, panels_of
 
-SHAPE, TYPES, NAMES, FILES = "shape", "types", "names", "files"
+SHAPE, TYPES, NAMES, FILES, MEANING = "shape", "types", "names", "files", "meaning"
 
 
 class Seeded(NamedTuple):
@@ -157,6 +157,84 @@ def _unknown_variable(files: Rendered) -> None:
     panel["targets"][0]["query"] += " AND cell =~ /^$cell$/"
 
 
+def _target(files: Rendered, kind: str) -> Json:
+    target: Json = _panel(files, kind, "targets")["targets"][0]
+    return target
+
+
+def _matcher(files: Rendered) -> Json:
+    matcher: Json = _panel(files, "nodeGraph", "fieldConfig.overrides")["fieldConfig"]["overrides"][0]["matcher"]
+    return matcher
+
+
+def _query(kind: str, old: str, new: str) -> Callable[[Rendered], None]:
+    """Changes the first query of a kind of panel that says so."""
+
+    def spoil(files: Rendered) -> None:
+        targets = [target for panel in _panels(files) if panel["type"] == kind for target in panel.get("targets", [])]
+        target = next(target for target in targets if old in target["query"])
+        target["query"] = target["query"].replace(old, new)
+
+    return spoil
+
+
+def _alias(text: str) -> Callable[[Rendered], None]:
+    def spoil(files: Rendered) -> None:
+        targets = [target for panel in _panels(files) for target in panel.get("targets", [])]
+        next(target for target in targets if "$tag_" in target.get("alias", ""))["alias"] = text
+
+    return spoil
+
+
+def _sort(heading: str) -> Callable[[Rendered], None]:
+    return lambda files: _panel(files, "table", "options.sortBy")["options"]["sortBy"][0].update(displayName=heading)
+
+
+def _regex(pattern: str) -> Callable[[Rendered], None]:
+    def spoil(files: Rendered) -> None:
+        every = (one for panel in _panels(files) for one in panel.get("transformations", []))
+        next(one for one in every if one["id"] == "renameByRegex")["options"]["regex"] = pattern
+
+    return spoil
+
+
+def _mapping(pattern: str) -> Callable[[Rendered], None]:
+    def spoil(files: Rendered) -> None:
+        every = (
+            one
+            for panel in _panels(files)
+            if "fieldConfig" in panel
+            for one in panel["fieldConfig"]["defaults"].get("mappings", [])
+        )
+        next(one for one in every if one["type"] == "regex")["options"]["pattern"] = pattern
+
+    return spoil
+
+
+def _first_link(old: str, new: str) -> Callable[[Rendered], None]:
+    """Changes the first link of a panel's defaults that says so."""
+
+    def spoil(files: Rendered) -> None:
+        every = (
+            link
+            for panel in _panels(files)
+            if "fieldConfig" in panel
+            for link in panel["fieldConfig"]["defaults"].get("links", [])
+        )
+        link = next(link for link in every if old in link["url"])
+        link["url"] = link["url"].replace(old, new)
+
+    return spoil
+
+
+def _rule_query(old: str, new: str) -> Callable[[Rendered], None]:
+    def spoil(rule: Json) -> None:
+        model = rule["data"][0]["model"]
+        model["query"] = model["query"].replace(old, new)
+
+    return _rule(spoil)
+
+
 def _ignore(_: object) -> None:
     """For the sake of lambdas that change something."""
 
@@ -206,6 +284,7 @@ FAULTS = (
     ),
     Seeded(NAMES, "a unit there is not", _of("timeseries", "fieldConfig.defaults", unit="furlong")),
     Seeded(NAMES, "a unit of an override there is not", _override(id="unit", value="days")),
+    Seeded(NAMES, "a unit with two blanks before it", _override(id="unit", value="suffix: d")),
     Seeded(NAMES, "a reducer there is not", _of("stat", "options.reduceOptions", calcs=["latest"])),
     Seeded(NAMES, "a transformation there is not", _transformation(id="organise")),
     Seeded(
@@ -287,6 +366,22 @@ FAULTS = (
     Seeded(FILES, "silence resolves every alert", _rule(lambda rule: rule.update(noDataState="OK"))),
     Seeded(FILES, "silence fires every alert", _rule(lambda rule: rule.update(noDataState="Alerting"))),
     Seeded(FILES, "silence of the watcher is kept quiet", _beat(lambda rule: rule.update(noDataState="KeepLast"))),
+    Seeded(FILES, "a store that is down resolves every alert", _rule(lambda rule: rule.update(execErrState="OK"))),
+    Seeded(
+        FILES,
+        "a store that is down is kept quiet by the beat",
+        _beat(lambda rule: rule.update(execErrState="KeepLast")),
+    ),
+    Seeded(FILES, "a way to ask there is not", _source(lambda source: source["jsonData"].update(httpMode="PUT"))),
+    Seeded(FILES, "browsers ask the store", _source(lambda source: source.update(access="direct"))),
+    Seeded(
+        FILES, "boards in a folder of nowhere", _list("providers", lambda found: found[0]["options"].update(path="x"))
+    ),
+    Seeded(
+        FILES,
+        "a mute timing without an interval",
+        _list("muteTimes", lambda timings: timings[0].update(time_intervals=[])),
+    ),
     Seeded(FILES, "a state there is not", _rule(lambda rule: rule.update(execErrState="Keep"))),
     Seeded(FILES, "a grouping Grafana refuses", _settings(group_by=["line"])),
     Seeded(FILES, "an unknown notification setting", _settings(mute_timings=["night"])),
@@ -347,4 +442,46 @@ FAULTS = (
     ),
     Seeded(FILES, "an unknown key of a mute timing", _mute(lambda span: span.update(timezone="UTC"))),
     Seeded(FILES, "a time zone there is not", _mute(lambda span: span.update(location="Asia/Nanjing"))),
+    Seeded(MEANING, "a rule judges by the mean", _rule(lambda rule: rule["data"][1]["model"].update(reducer="mean"))),
+    Seeded(MEANING, "a rule asks for the first level", _rule_query("last(", "first(")),
+    Seeded(MEANING, "a rule is one instance a line", _rule_query(', "subject"', "")),
+    Seeded(
+        MEANING,
+        "a rule looks back half a minute",
+        _rule(lambda rule: rule["data"][0]["relativeTimeRange"].update({"from": 30})),
+    ),
+    Seeded(MEANING, "a rule waits", _rule(lambda rule: rule.update({"for": "5m"}))),
+    Seeded(MEANING, "a rule lets go at once", _rule(lambda rule: rule.update(keepFiringFor="0s"))),
+    Seeded(MEANING, "a big value of a column there is not", _of("stat", "options.reduceOptions", fields="/^Tme$/")),
+    Seeded(MEANING, "a tag by which is not grouped", _alias("$tag_lin")),
+    Seeded(MEANING, "an alias Grafana does not know", _alias("$line")),
+    Seeded(MEANING, "the lowest level of an interval", _query("state-timeline", 'max("state")', 'min("state")')),
+    Seeded(MEANING, "a time that is none", _board(lambda board: board["time"].update({"from": "now-24x"}))),
+    Seeded(
+        MEANING, "a time of its own that is none", lambda files: _panel(files, "stat", "timeFrom").update(timeFrom="5x")
+    ),
+    Seeded(MEANING, "sorted by a column there is not", _sort("levell")),
+    Seeded(MEANING, "an override of a column there is not", lambda files: _matcher(files).update(options="mainstatt")),
+    Seeded(MEANING, "a table as series", lambda files: _target(files, "table").update(resultFormat="time_series")),
+    Seeded(
+        MEANING, "tables of a graph not told apart", lambda files: _target(files, "nodeGraph").update(refId="Nodes")
+    ),
+    Seeded(MEANING, "a node without its place", _query("nodeGraph", '"fixedy"', '"fixedY_"')),
+    Seeded(MEANING, "an arc that is not drawn", _query("nodeGraph", '"arc__safe"', '"arc__save"')),
+    Seeded(MEANING, "a link that loses the time", _first_link("${__url_time_range}", "")),
+    Seeded(MEANING, "a link by a field's name", _first_link("__field.labels.line", "__field.name")),
+    Seeded(MEANING, "a link by a label there is not", _first_link("__field.labels.line", "__field.labels.lane")),
+    Seeded(MEANING, "a pattern that would have to fit the whole name", _regex("gaps_found$")),
+    Seeded(MEANING, "a pattern that fits no name", _regex("/zzz$/")),
+    Seeded(MEANING, "a pattern that is none", _mapping("/^(run/")),
+    Seeded(
+        MEANING,
+        "a repeat over no variable",
+        lambda files: next(panel for panel in _panels(files) if "repeat" in panel).update(repeat="lin"),
+    ),
+    Seeded(
+        MEANING,
+        "an alert list of other rules",
+        _of("alertlist", "options", alertInstanceLabelFilter='{product="andonn"}'),
+    ),
 )

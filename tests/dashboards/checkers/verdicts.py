@@ -1,4 +1,4 @@
-"""The four checkers over everything that is rendered, and over every seeded fault.
+"""The five checkers over everything that is rendered, and over every seeded fault.
 
 Judged are the files as they are by default and as a site may wish them: with the button that acknowledges and with mute
 timings. The two checkers in Node compile and load once for all seeded faults.
@@ -15,8 +15,8 @@ from typing import NamedTuple
 from dashboards.render import Wishes, files
 from detectors.calendar import Shift
 from tests.dashboards import grafana_schemas
-from tests.dashboards.checkers import node, provisioning
-from tests.dashboards.checkers.seeded import FAULTS, FILES, NAMES, SHAPE, TYPES, Seeded, only_changed, spoiled
+from tests.dashboards.checkers import meaning, node, provisioning
+from tests.dashboards.checkers.seeded import FAULTS, FILES, MEANING, NAMES, SHAPE, TYPES, Seeded, only_changed, spoiled
 from tests.dashboards.checkers.verdict import Rendered, Verdict, boards_of, panels_of, queries_of
 
 IN_NODE = {TYPES: "types.mjs", NAMES: "names.mjs"}
@@ -85,7 +85,7 @@ def _shape(rendered: Rendered) -> Verdict:
     return verdict
 
 
-_JUDGES = {SHAPE: _shape, FILES: provisioning.check}
+_JUDGES = {SHAPE: _shape, FILES: provisioning.check, MEANING: meaning.check}
 
 
 def _sum(verdicts: Iterable[Verdict]) -> Verdict:
