@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 from math import isnan
 from typing import Any, NamedTuple
@@ -51,20 +52,24 @@ class Share(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """All shares of a question, the largest first."""
+    """All shares of a question, the largest first. `chosen`: the nodes that were named, which fail together."""
 
     by: Together
     tolerance: float | None  # None: exact
     lost: float
     shares: tuple[Share, ...]
     warnings: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
 
     def sentences(self) -> Iterator[str]:
         """How to read the table."""
         yield from (f"warning: {warning}" for warning in self.warnings)
         how = "exact fixed point" if self.tolerance is None else f"tolerance {self.tolerance:g}"
         whole = "stops" if self.lost == 1 else f"loses {self.lost:.0%} of its production"
-        yield f"Share of all production lost when each {self.by} {whole} ({how}; ESRI, Diem et al. 2022)."
+        who = f"each {self.by}"
+        if self.chosen:
+            who, whole = f"{', '.join(self.chosen)} together", whole.replace("stops", "stop").replace("loses", "lose")
+        yield f"Share of all production lost when {who} {whole} ({how}; ESRI, Diem et al. 2022)."
 
     def table(self) -> list[dict[str, str]]:
         """Rows for people."""
@@ -85,6 +90,7 @@ class Shares(NamedTuple):
         """The same for programs; `gap` null: not enclosed."""
         return {
             "by": str(self.by),
+            "chosen": list(self.chosen),
             "tolerance": self.tolerance,
             "exact": self.tolerance is None,
             "lost_ratio": self.lost,
@@ -102,18 +108,22 @@ def shares(
     network: Network,
     by: Together,
     *,
+    chosen: Sequence[str] = (),
     tolerance: float = TOLERANCE,
     exact: bool = False,
     lost: float = 1.0,
     on_progress: Progress = lambda done, of: None,
 ) -> Shares:
-    """Every group loses `lost` (0 to 1) of its production in turn. Raises BadShare and BadFirms."""
+    """Every group loses `lost` (0 to 1) of its production in turn, or the `chosen` nodes alone, together.
+
+    Raises BadShare and BadFirms.
+    """
     if not tolerance > 0:
         raise BadShare(f"--tolerance {tolerance:g}: it is above 0; --exact needs none")
     if not 0 < lost <= 1:
         raise BadShare(f"--lost {lost:g}: it is the ratio of production lost, above 0 and up to 1")
     firms = of_network(network)
-    members = _members(network, by)
+    members = _chosen(network, chosen) if chosen else _members(network, by)
     if not members:
         raise BadShare(f"--by {by}: no node says its {by}; fill that column of sites.csv")
     hit, impact = shocks.together(members, len(firms), lost), impact_of(firms)
@@ -136,7 +146,18 @@ def shares(
         ]
         warnings = end.warnings
     found.sort(key=lambda one: (-one.share, one.name))
-    return Shares(by, None if exact else tolerance, lost, tuple(found), warnings)
+    return Shares(by, None if exact else tolerance, lost, tuple(found), warnings, tuple(dict.fromkeys(chosen)))
+
+
+def _chosen(network: Network, names: Sequence[str]) -> dict[str, Sequence[int]]:
+    """These nodes as one group."""
+    index = {node.name: i for i, node in enumerate(network.nodes)}
+    for name in names:
+        if name not in index:
+            near = get_close_matches(name, index, n=1)
+            raise BadShare(f"--node {name}: the map has no such node{f'; did you mean {near[0]}?' if near else ''}")
+    once = dict.fromkeys(names)
+    return {" + ".join(once): [index[name] for name in once]}
 
 
 def _members(network: Network, by: Together) -> dict[str, Sequence[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from collector.spool.spool import Spool
 from deploy.instants import utc_of_ns
 from deploy.site import load_site
 from detectors.alerts import Alert
+from detectors.chain.arrivals import as_counted
 from detectors.chain.disruption import Disruption, causes_of, disruption_of
 from detectors.chain.exposure import Asked, asked_of
 from detectors.chain.facts import span
@@ -27,6 +28,8 @@ from detectors.chain.run import READER
 from detectors.chain.standing import Memory, Standing, note_outages, take
 from detectors.chain.state import DEFAULT, Colour, Thresholds
 from detectors.chain.why import Signal, Turn, Why, signals_of_failures, why
+
+_MOST_NAMED = 3  # other signals; --json has all
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,20 +57,22 @@ class Answer(msgspec.Struct, frozen=True):
             what = f" of {found.material}" if found.material else ""
             yield f"  stock: {span(found.days_of_supply_d)}{what} at {found.hit}"
         p50, p80, p95 = (span(days) for days in found.recovers_d)
-        yield f"  lasts: {found.recovers} is back in {p50} (P80 {p80}, P95 {p95})"
+        stated = f"; stated, and reckoned with by `exposure`: {span(found.stated_d)}" if found.stated_d else ""
+        yield f"  lasts: {found.recovers} is back in {p50} (P80 {p80}, P95 {p95}){stated}"
         yield f"  path: {' -> '.join(found.path)}, which fails in {span(found.fails_in_d)}"
         if found.binding:
             yield f"  binds: {', '.join(_bound(one) for one in found.binding)}"
-        yield from (f"  {_turn(one)}" for one in found.turns)
-        if not found.turns and found.colour is not Colour.GREEN:
+        yield from (f"  {_turn(one, found.colour)}" for one in found.turns)
+        if found.colour is not Colour.GREEN and all(one.kept_by for one in found.turns):
             yield "  no stock alone turns it"
         if found.recovery_turns_d is not None:
-            yield f"  or {found.recovers} back before {span(found.recovery_turns_d)}"
+            alone = f", against this alone; still {found.colour}: {_named(found.also)}" if found.also else ""
+            yield f"  or {found.recovers} back before {span(found.recovery_turns_d)}{alone}"
 
 
 def answer_of(where: Path, name: str, thresholds: Thresholds = DEFAULT) -> Answer:
     """Of a chain folder or a site.toml. Raises AndonError, UnknownNode among it."""
-    asked = _of_folder(load(where)) if where.is_dir() else _of_site(where)
+    asked = _of_folder(as_counted(load(where))) if where.is_dir() else _of_site(where)
     alerts = list(_signals(asked))
     found = why(asked, name, alerts, thresholds)
     if found.fails_in_d is not None:
@@ -93,7 +98,7 @@ def _of_site(site: Path) -> Asked:
     if loaded.network is None:
         raise AndonError(f'{site}: no [chain]: add `[chain]` with `folder = "chain"`')
     if not loaded.spool_path.exists():
-        return _of_folder(loaded.network)
+        return _of_folder(as_counted(loaded.network))
     with Spool.open(loaded.spool_path) as spool:
         body, at_ns = spool.recall(READER), spool.log.clock_ns()
     memory = msgspec.msgpack.decode(body, type=Memory) if body else Memory()
@@ -134,7 +139,14 @@ def _bound(one: Binding) -> str:
     return f"{one.limit} of {f'{one.what} at ' if one.what else ''}{one.node}"
 
 
-def _turn(one: Turn) -> str:
+def _turn(one: Turn, colour: Colour) -> str:
     what = f"stock of {one.material} at" if one.material else "finished stock at"
     said = f"{span(one.stock_d)} more {what} {one.node} turns it {one.to} (chance {one.chance_ratio:.2f}"
-    return f"{said}, {'recomputed' if one.verified else 'NOT confirmed on recomputation'})"
+    told = f"{said}, {'recomputed' if one.verified else 'NOT confirmed on recomputation'})"
+    return f"{told}, against this alone; still {colour}: {_named(one.kept_by)}" if one.kept_by else told
+
+
+def _named(signals: Sequence[str]) -> str:
+    """`ntc_maker stops`, or with how many more there are."""
+    more = len(signals) - _MOST_NAMED
+    return ", ".join(signals[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -12,7 +12,7 @@ import typer
 from deploy.commands.console import Json, complain, counting_bar, out, print_table, say
 
 if TYPE_CHECKING:
-    from deploy.chain_exposure import Close
+    from deploy.chain_closely import Close
     from deploy.chain_marks import Risk
     from detectors.chain.network import Network
 
@@ -63,11 +63,14 @@ def chain_exposure(
     from deploy.chain_drawing import refuse_unknown_kind
 
     refuse_unknown_kind(picture)
-    from deploy.chain_exposure import closely, facts, failures, risks, table, unknown
+    from collector.clocks.clock import WallClock
+    from deploy.chain_closely import closely
+    from deploy.chain_exposure import facts, failures, risks, table, unknown
     from detectors.chain.map.folder import load
 
     if node:
-        _closely(folder, node, partial(closely, for_d=for_d, day_by_day=day_by_day), picture, as_json)
+        judge = partial(closely, for_d=for_d, day_by_day=day_by_day, at_ns=WallClock().now_ns())
+        _closely(folder, node, judge, picture, as_json)
         return
     network = load(folder)
     with counting_bar("failures") as on_progress:
@@ -124,6 +127,9 @@ def chain_systemic(
     by: Annotated[
         str, typer.Option("--by", help="What fails together: node, region, country, cluster, division or firm.")
     ] = "node",
+    node: Annotated[
+        list[str] | None, typer.Option("--node", help="These nodes fail together instead; repeat for each.")
+    ] = None,
     tolerance: Annotated[float, typer.Option("--tolerance", help="A cascade ends when no node falls by more.")] = 1e-2,
     exact: Annotated[bool, typer.Option("--exact", help="The exact fixed point, without a tolerance.")] = False,
     lost: Annotated[float, typer.Option("--lost", help="The ratio of its production that each loses.")] = 1.0,
@@ -139,11 +145,22 @@ def chain_systemic(
     refuse_unknown_kind(picture)
     if by not in set(Together):
         raise BadShare(f"--by {by}: it is one of {', '.join(Together)}")
-    if picture is not None and by != Together.NODE:
-        raise BadShare(f"--by {by}: a picture shows single nodes; leave one of the two out")
+    if node and by != Together.NODE:
+        raise BadShare(f"--node and --by {by}: the nodes fail together by themselves; leave one of the two out")
+    if picture is not None and (node or by != Together.NODE):
+        said = "--node" if node else f"--by {by}"
+        raise BadShare(f"{said}: a picture shows single nodes; leave one of the two out")
     network = load(folder)
     with counting_bar("shocks") as on_progress:
-        found = shares(network, Together(by), tolerance=tolerance, exact=exact, lost=lost, on_progress=on_progress)
+        found = shares(
+            network,
+            Together(by),
+            chosen=node or (),
+            tolerance=tolerance,
+            exact=exact,
+            lost=lost,
+            on_progress=on_progress,
+        )
     if picture is not None:
         _draw_network(
             network,

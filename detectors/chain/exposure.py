@@ -9,7 +9,7 @@ values stand with a wider interval, it is flagged and nothing is taken as zero. 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -131,30 +131,40 @@ def exposures(
     at_ns: int,
     programmes: Programmes | None = None,
     book: RecoveryBook | None = None,
-    only: Collection[Place] | None = None,
 ) -> list[Exposure]:
-    """The exposures of all open alerts that touch the chain, in order of their keys; with `only`, of these places.
+    """The exposures of all open alerts that touch the chain, in order of their keys.
 
     Who asks again and again gives the chain's `programmes`: they follow the floor, and what no alert or stock has
     touched since is not computed anew. Answers are the same with and without, to 1e-9. `book` knows recoveries that
     were seen; without one those of the map stand.
     """
+    return list(each_exposure(network, floor, at_ns, programmes, book))
+
+
+def each_exposure(
+    network: Network,
+    floor: Floor,
+    at_ns: int,
+    programmes: Programmes | None = None,
+    book: RecoveryBook | None = None,
+    *,
+    only: Collection[Place] | None = None,
+    but: Collection[Place] = (),
+) -> Iterator[Exposure]:
+    """The same one after the other, each computed when it is asked for; of the places `only`, and of none of `but`."""
     asked = asked_of(network, floor, at_ns, programmes, book)
-    live, silent = asked.live, causes_of_silence(asked.live, floor)
-    silent_nodes = silent_lines(live, floor)
-    found = {}
-    for what, causes in causes_of(live, floor).items():
-        if only is not None and what[1:] not in only:
+    silent, silent_nodes = causes_of_silence(asked.live, floor), silent_lines(asked.live, floor)
+    disrupted = {what[1:]: (what, causes) for what, causes in causes_of(asked.live, floor).items()}
+    for place in sorted(disrupted.keys() | silent.keys(), key="|".join):
+        if place in but or (only is not None and place not in only):
             continue
-        exposure = _exposure_or_why_not(asked, what, causes)
-        is_silent = exposure.node in silent_nodes or (exposure.node, exposure.material) in silent
-        found[exposure.key] = replace(exposure, unknown=exposure.unknown or is_silent)
-    for (name, material), causes in silent.items():
-        if only is not None and (name, material) not in only:
-            continue
-        unknown = _unknown(asked, name, material, causes)
-        found.setdefault(unknown.key, unknown)
-    return [_said(live, found[key]) for key in sorted(found)]
+        if place in disrupted:
+            exposure = _exposure_or_why_not(asked, *disrupted[place])
+            is_silent = place[0] in silent_nodes or place in silent
+            exposure = replace(exposure, unknown=exposure.unknown or is_silent)
+        else:
+            exposure = _unknown(asked, *place, silent[place])
+        yield replace(exposure, why=sentence(asked.live, exposure))
 
 
 def asked_of(
@@ -273,10 +283,6 @@ def _with_doubts(asked: Asked, exposure: Exposure) -> Exposure:
         doubts=doubts.sentences,
         unknown=exposure.unknown or doubts.is_stale,
     )
-
-
-def _said(live: Network, exposure: Exposure) -> Exposure:
-    return replace(exposure, why=sentence(live, exposure))
 
 
 def best_action(network: Network, name: str, material: str, gap_d: float) -> str:

@@ -145,9 +145,10 @@ class FloorHistory(msgspec.Struct):
     promised: dict[str, list[Promises]] = {}  # in order of time
 
     def note_stock(self, series: str, at_ns: int, value: float) -> None:
-        """A reading of a stock; one that repeats the last within a minute tells nothing new and is not kept."""
+        """A reading of a stock; one that repeats that before it within a minute tells nothing new and is not kept."""
         past = self.stock.setdefault(series, Past())
-        repeats = bool(past.values) and past.values[-1] == value and 0 < at_ns - past.at_ns[-1] < _REPEATED_NS
+        before = past.as_of(at_ns)
+        repeats = before is not None and before[1] == value and 0 < at_ns - before[0] < _REPEATED_NS
         if not repeats:
             past.note(at_ns, value)
 

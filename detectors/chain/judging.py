@@ -3,42 +3,51 @@
 An alert is judged at its own instant as soon as it is heard, alone and on what the log has said until then. When a tick
 has passed that instant and every line has come so far, it is settled: unless it was judged from the same facts, all
 that is open is judged as of it, and what is not as it was said is said again. So nobody waits for a tick, and in the
-end how far the collector was ahead, and how fast the log was read, changes no exposure. Pure: `run` reads and writes.
+end how far the collector was ahead, and how fast the log was read, changes no exposure. Settling steps back where an
+alert is heard in the midst of it, and goes on where it was. Pure: `run` reads and writes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from collector.spool.frames import Record
 from detectors.alerts import Alert
-from detectors.chain.disruption import disrupted_by, place_of
-from detectors.chain.exposure import Exposure, exposures
-from detectors.chain.floor import OUTPUT_DROP, Band, Floor, Place
+from detectors.chain.disruption import place_of
+from detectors.chain.exposure import Exposure, each_exposure
+from detectors.chain.floor import Floor, Place
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
-from detectors.chain.outputs import arc_records, exposure_record, node_records, recovery_record, stock_records
+from detectors.chain.outputs import arc_records, exposure_record, node_records, stock_records
 from detectors.chain.programme.programmes import Programmes
+from detectors.chain.programme.scenario import NOTHING, Unsolved
 from detectors.chain.recovery_book import RecoveryBook, Spell
-from detectors.chain.resumption import Resumption
-from detectors.chain.standing import CLEARED, Ahead, Memory, Standing, ended_ns, note_outages, take
+from detectors.chain.resuming import begun, followed
+from detectors.chain.standing import Ahead, Due, Memory, Standing, note_outages, note_promises, take, turn
 
 
 class Judged(NamedTuple):
-    """What is to be said: records under their ids, and the map as it stands now, of which `run` says the news."""
+    """What is to be said: records under their ids, and how the map stands, of which `run` says the news."""
 
     said: list[tuple[str, Record]]
     map: list[tuple[str, Record]]
 
     def then(self, later: Judged) -> Judged:
-        """Both, in order; of the map the newer."""
-        return Judged([*self.said, *later.said], later.map or self.map)
+        """Both, in order."""
+        return Judged([*self.said, *later.said], [*self.map, *later.map])
+
+
+class _Begun(NamedTuple):
+    """The exposures of one instant as far as they are judged, and the facts they are judged from."""
+
+    at_ns: int
+    judged_from: str
+    judged: dict[Place, Exposure]
 
 
 class Judge:
@@ -49,46 +58,67 @@ class Judge:
         self._programmes = Programmes(network)
         self._book = RecoveryBook(network)
         self._moving = frozenset(stock.node for stock in network.stocks if stock.series or stock.in_transit)
+        self._begun = _Begun(0, "", {})
 
-    def at_once(self, memory: Memory) -> Judged:
-        """Judges the places of which fresh alerts speak; the tick will judge all, and correct what comes late."""
+    def warm_up(self) -> None:
+        """Builds what the first judgement would have to wait for: the programmes, and where nodes stand on the map."""
+        self._network.places  # noqa: B018 - reckoned once, kept by the network
+        try:
+            self._programmes.time_to_survive_d(NOTHING)
+            self._programmes.lost_per_d(NOTHING)
+        except Unsolved:
+            pass  # told with the exposure that cannot be computed
+
+    def at_once(self, memory: Memory) -> list[Judged]:
+        """Judges the places of which fresh alerts speak, instant by instant; the tick will judge all, and correct what
+        comes late."""
         if memory.fresh:
-            _note_promises(memory, max(h.alert.changed_at_ns for h in memory.fresh) + 1, memory.fresh[-1].offset)
+            note_promises(memory, max(h.alert.changed_at_ns for h in memory.fresh) + 1, memory.fresh[-1].offset)
         fresh = {_change(heard.alert) for heard in memory.fresh}
         memory.fresh = []
-        judged, touched = Judged([], []), set[Place]()
-        standing = Standing(dict(memory.open), {name: list(seen) for name, seen in memory.recovered.items()})
-        for at_ns, changed in groupby(sorted(memory.waiting, key=_turn), key=lambda alert: alert.changed_at_ns):
+        judged, touched = list[Judged](), set[Place]()
+        standing = Standing(memory.open, memory.recovered).copied()
+        unsettled = [alert for due in (memory.passing.due if memory.passing else ()) for alert in due.turned]
+        unsettled = sorted((*unsettled, *memory.waiting), key=turn)
+        for at_ns, changed in groupby(unsettled, key=lambda alert: alert.changed_at_ns):
             turned = [alert for alert in changed if take(self._network, standing, alert)]
             places = (place_of(self._network, alert) for alert in turned if _change(alert) in fresh)
             touched |= {place for place in places if place is not None}
             if turned and touched:
-                judged = judged.then(self._ahead(memory, standing, at_ns, touched))
+                judged.append(self._ahead(memory, standing, at_ns, touched))
         return judged
 
-    def settle(self, memory: Memory, tick_ns: int, offset: int) -> Judged:
-        """Judges, instant by instant, the changes that the tick at `offset` has passed."""
-        bands = [band for band in memory.bands if band.at_ns < tick_ns]
-        for band in bands:
-            memory.history.note_band(band)
-        memory.bands = [band for band in memory.bands if band.at_ns >= tick_ns]
-        due = sorted((alert for alert in memory.waiting if alert.changed_at_ns < tick_ns), key=_turn)
-        memory.waiting = [alert for alert in memory.waiting if alert.changed_at_ns >= tick_ns]
-        turns = {at_ns: list(changed) for at_ns, changed in groupby(due, key=lambda alert: alert.changed_at_ns)}
-        promised = _promises_changed(memory, tick_ns, offset)
-        judged, standing = Judged([], []), Standing(memory.open, memory.recovered)
-        ahead = {at_ns for at_ns in memory.ahead if at_ns < tick_ns}
-        for at_ns in sorted(turns.keys() | promised | ahead):
-            turned = [alert for alert in turns.get(at_ns, ()) if take(self._network, standing, alert)]
-            judged = judged.then(Judged(self._recoveries(memory, turned, at_ns), []))
-            if turned or (at_ns in promised and memory.open):
-                judged = judged.then(self._settle(memory, at_ns))
-            elif at_ns in ahead:
-                judged = judged.then(self._withdraw(memory, at_ns))
-        judged = judged.then(Judged(self._resumed(memory, bands), []))
-        memory.passed_ns = tick_ns
-        memory.history.forget_before(tick_ns, (*memory.open.values(), *memory.waiting))
+    def settle(self, memory: Memory, is_urgent: Callable[[], bool] = lambda: False) -> Judged | None:
+        """Judges the next instant that a tick has passed, at the last one also what follows from the tick itself.
+
+        None where `is_urgent` said yes before all was judged; then the memory is as it was.
+        """
+        passing = memory.passing
+        if passing is None:
+            return Judged([], [])
+        judged = self._settle_due(memory, passing.due[0], is_urgent) if passing.due else Judged([], [])
+        if judged is None:
+            return None
+        del passing.due[:1]
+        if not passing.due:
+            judged = judged.then(Judged(followed(self._network, memory, passing.bands), []))
+            memory.history.forget_before(passing.tick_ns, (*memory.open.values(), *memory.waiting))
+            memory.passing = None
         return judged
+
+    def _settle_due(self, memory: Memory, due: Due, is_urgent: Callable[[], bool]) -> Judged | None:
+        standing = Standing(memory.open, memory.recovered).copied()
+        turned = [alert for alert in due.turned if take(self._network, standing, alert)]
+        judged = Judged([], [])
+        if turned or (due.promised and standing.open):
+            settled = self._settle(memory, standing, due.at_ns, is_urgent)
+            if settled is None:
+                return None
+            judged = settled
+        elif due.ahead:
+            judged = self._withdraw(memory, due.at_ns)
+        memory.open, memory.recovered = standing
+        return Judged(begun(self._network, memory, turned, due.at_ns), []).then(judged)
 
     def _ahead(self, memory: Memory, standing: Standing, at_ns: int, only: Collection[Place]) -> Judged:
         """Exposures of these places and map as of an instant no tick has passed; the others stand as said last."""
@@ -96,7 +126,8 @@ class Judge:
         judged_from, known = _digest(floor, standing.recovered), memory.ahead.get(at_ns)
         if known is not None and known.judged_from == judged_from:
             return Judged([], [])
-        exposed = self._exposures(memory, standing, floor, at_ns, only)
+        exposed = list(self._each(standing, floor, at_ns, only=only))
+        memory.judged += 1
         before = memory.exposed
         stand = {k: old for k, old in before.items() if (old.node, old.material) not in only}
         now = stand | {exposure.key: exposure for exposure in exposed}
@@ -110,18 +141,20 @@ class Judge:
         on_map = self._map(floor, at_ns, before, now)
         return _judged(memory, [exposure_record(one, at_ns) for one in news.values()], on_map)
 
-    def _settle(self, memory: Memory, at_ns: int) -> Judged:
+    def _settle(self, memory: Memory, standing: Standing, at_ns: int, is_urgent: Callable[[], bool]) -> Judged | None:
         """Exposures and map as of an instant that a tick has passed; nothing is said again that stands as it is."""
-        standing, before = Standing(memory.open, memory.recovered), memory.exposed
-        floor = self._floor(memory, standing, at_ns)
-        known = memory.ahead.pop(at_ns, None)
-        if known is not None and known.judged_from == _digest(floor, standing.recovered):
+        before, floor = memory.exposed, self._floor(memory, standing, at_ns)
+        known, judged_from = memory.ahead.get(at_ns), _digest(floor, standing.recovered)
+        if known is not None and known.judged_from == judged_from:
             now, on_map = known.now, list[Record]()
-            memory.judged += 1
         else:
-            now = {one.key: one for one in self._exposures(memory, standing, floor, at_ns)}
+            if not self._all_judged(standing, floor, at_ns, judged_from, is_urgent):
+                return None
+            now = {one.key: one for one in self._begun.judged.values()}
             on_map = self._map(floor, at_ns, before, now)
             _judge_later_ones_anew(memory, at_ns)
+        memory.judged += 1
+        memory.ahead.pop(at_ns, None)
         said = known.said if known else {}
         held = {key: one for key, one in said.items() if one.causes}
         ended = _ended({**held, **memory.settled}, now, at_ns)
@@ -144,12 +177,30 @@ class Judge:
         alerts = tuple(standing.open[key] for key in sorted(standing.open))
         return memory.history.as_of(self._network, at_ns, alerts)
 
-    def _exposures(
-        self, memory: Memory, standing: Standing, floor: Floor, at_ns: int, only: Collection[Place] | None = None
-    ) -> list[Exposure]:
-        memory.judged += 1
+    def _all_judged(
+        self, standing: Standing, floor: Floor, at_ns: int, judged_from: str, is_urgent: Callable[[], bool]
+    ) -> bool:
+        """Goes on with the exposures of an instant (`_begun`), by one at least; whether all are judged."""
+        if self._begun[:2] != (at_ns, judged_from):
+            self._begun = _Begun(at_ns, judged_from, {})
+        done = self._begun.judged
+        for one in self._each(standing, floor, at_ns, but=frozenset(done)):
+            done[one.node, one.material] = one
+            if is_urgent():
+                return False
+        return True
+
+    def _each(
+        self,
+        standing: Standing,
+        floor: Floor,
+        at_ns: int,
+        *,
+        only: Collection[Place] | None = None,
+        but: Collection[Place] = (),
+    ) -> Iterator[Exposure]:
         note_outages(self._network, self._book, standing)
-        return exposures(self._network, floor, at_ns, self._programmes, self._book, only)
+        return each_exposure(self._network, floor, at_ns, self._programmes, self._book, only=only, but=but)
 
     def _map(
         self, floor: Floor, at_ns: int, before: Mapping[str, Exposure], now: Mapping[str, Exposure]
@@ -162,54 +213,9 @@ class Judge:
             *stock_records(live, at_ns, names),
         ]
 
-    def _recoveries(self, memory: Memory, turned: Iterable[Alert], at_ns: int) -> list[tuple[str, Record]]:
-        """Begins a resumption for each cause that has cleared; the next alert of a node ends the one before."""
-        said = []
-        for alert in turned:
-            what = disrupted_by(self._network, alert)
-            if what is None:
-                continue
-            kind, name, material = what
-            before = memory.resuming.pop(name, None)
-            if before is not None:
-                before.over = True
-                said.append(_said(before, at_ns))
-            if alert.state in CLEARED:
-                began = Resumption(name, material, kind, alert.key, alert.active_at_ns, ended_ns(alert))
-                memory.resuming[name] = began
-                said.append(_said(began, at_ns))
-        return said
-
-    def _resumed(self, memory: Memory, bands: Sequence[Band]) -> list[tuple[str, Record]]:
-        """Follows the output of the nodes that come back; says when a level is reached or lost, and the end."""
-        said = []
-        nodes = self._network.by_equipment
-        drops = [band for band in bands if band.method == OUTPUT_DROP and band.line in nodes]
-        drops.sort(key=lambda band: (band.at_ns, band.line))
-        for (at_ns, line), of_line in groupby(drops, key=lambda band: (band.at_ns, band.line)):
-            resumption = memory.resuming.get(nodes[line].name)
-            if resumption is None:
-                continue
-            before = resumption.reached_in_d
-            resumption.note(at_ns, min(band.value / band.expected if band.expected else 0.0 for band in of_line))
-            if resumption.over:
-                del memory.resuming[resumption.node]
-            if resumption.over or resumption.reached_in_d != before:
-                said.append(_said(resumption, at_ns))
-        return said
-
-
-def _said(resumption: Resumption, at_ns: int) -> tuple[str, Record]:
-    record = recovery_record(resumption, at_ns)
-    return f"chain|{record.measurement}|{record.key}|{at_ns}|{resumption.over:d}", record
-
 
 def _change(alert: Alert) -> tuple[str, int, str]:
     return (alert.alert_id, alert.changed_at_ns, str(alert.state))
-
-
-def _turn(alert: Alert) -> tuple[int, str]:
-    return (alert.changed_at_ns, alert.key)
 
 
 def _ended(before: Mapping[str, Exposure], now: Mapping[str, Exposure], at_ns: int) -> list[Exposure]:
@@ -255,21 +261,3 @@ def _digest(floor: Floor, recovered: dict[str, list[Spell]]) -> str:
 def _touched(exposed: Iterable[Exposure]) -> set[str]:
     """The nodes of which any of these exposures speaks."""
     return {name for one in exposed for name in (one.node, *one.stops, *one.may_stop)}
-
-
-def _promises_changed(memory: Memory, tick_ns: int, offset: int) -> set[int]:
-    """Notes the promises that a tick has passed; the instants at which one was made, moved, kept or broken."""
-    _note_promises(memory, tick_ns, offset)
-    changed = {at_ns for at_ns in memory.promised_at_ns if at_ns < tick_ns}
-    memory.promised_at_ns = [at_ns for at_ns in memory.promised_at_ns if at_ns >= tick_ns]
-    return changed | memory.history.promises_passed(memory.passed_ns or tick_ns, tick_ns)
-
-
-def _note_promises(memory: Memory, before_ns: int, offset: int) -> None:
-    """Notes the promises made before an instant and an offset; one said late changes nothing judged before it came."""
-    due = [one for one in memory.promised if one.at_ns < before_ns and one.offset < offset]
-    memory.promised = [one for one in memory.promised if one not in due]
-    for one in due:
-        noted = replace(one, at_ns=max(one.at_ns, memory.passed_ns))
-        memory.history.note_promises(noted)
-        memory.promised_at_ns.append(noted.at_ns)

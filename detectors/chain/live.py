@@ -5,13 +5,14 @@ Pure: each function takes a Network and returns another, or a number about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 
 from msgspec.structs import replace
 
 from collector.readings import NS_PER_S
 from detectors.chain.floor import Floor
-from detectors.chain.network import Network, Stock
+from detectors.chain.network import Network, Receipt, Stock
 
 _NS_PER_D = 86_400 * NS_PER_S
 
@@ -35,13 +36,14 @@ def in_planned_units(live: Network) -> Network:
 def with_stocks(network: Network, stocks: tuple[Stock, ...]) -> Network:
     """The same chain with other stocks."""
     other = Network(network.nodes, network.arcs, stocks, network.mitigations, network.outages, network.shocks)
-    known = vars(network)
-    vars(other).update({name: known[name] for name in _OF_SHAPE if name in known})
+    known = {name: getattr(network, name) for name in _OF_SHAPE}
+    vars(other).update(known | ({"places": network.places} if "places" in vars(network) else {}))
     return other
 
 
-# What a Network reckons from its nodes and arcs alone; stocks move all day, those never.
-_OF_SHAPE = ("by_name", "by_equipment", "arcs_into", "arcs_from", "planned_per_d", "places")
+# What a Network reckons from its nodes and arcs alone, once: stocks move all day, those never.
+# (Its places on a map are for who draws one.)
+_OF_SHAPE = ("by_name", "by_equipment", "arcs_into", "arcs_from", "planned_per_d")
 
 
 def _restated(live: Network, stock: Stock) -> Stock:
@@ -58,8 +60,13 @@ def _live(network: Network, stock: Stock, floor: Floor, at_ns: int) -> Stock:
         on_hand=max(0.0, floor.stock.get(place, stock.on_hand)),
         use_per_d=floor.use_per_d.get(place, stock.use_per_d),
     )
-    for receipt in sorted(floor.in_transit.get(place, stock.in_transit), key=lambda receipt: receipt.due_ns):
+    return with_deliveries(network, seen, floor.in_transit.get(place, stock.in_transit), at_ns)
+
+
+def with_deliveries(network: Network, stock: Stock, receipts: Iterable[Receipt], at_ns: int) -> Stock:
+    """The stock at `at_ns` with what arrives after that and before it runs out."""
+    for receipt in sorted(receipts, key=lambda receipt: receipt.due_ns):
         due_d = (receipt.due_ns - at_ns) / _NS_PER_D
-        if 0 < due_d <= days_of_supply_d(network, seen):
-            seen = replace(seen, on_hand=seen.on_hand + receipt.quantity)
-    return seen
+        if 0 < due_d <= days_of_supply_d(network, stock):
+            stock = replace(stock, on_hand=stock.on_hand + receipt.quantity)
+    return stock

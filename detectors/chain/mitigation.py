@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from heapq import heappop, heappush
-from math import inf
+from itertools import pairwise
+from math import inf, isclose
 from typing import NamedTuple
 
 import msgspec
@@ -108,12 +109,12 @@ class Mitigations:
         return self._risk(frozenset(i for i, action in enumerate(self._actions) if action.name in taken))
 
     def alone(self) -> list[Reduction]:
-        """Every action's reduction alone, the best per cost first."""
+        """Every action's reduction alone, the best per cost first; equal ones in the order given."""
         found = []
         for i, action in enumerate(self._actions):
-            reduction = self.baseline - self._risk(frozenset({i}))
+            reduction = reduced(self.baseline, self._risk(frozenset({i})))
             found.append(Reduction(action.name, reduction, reduction / action.cost if action.cost else inf))
-        return sorted(found, key=lambda one: (-one.per_cost, one.action))
+        return [found[i] for i in greatest_first([one.per_cost for one in found])]
 
     def best(self, budget: float, looks: int = LOOKS) -> Plan:
         """The set of least expected loss that costs at most `budget`; of equal ones the cheapest.
@@ -162,6 +163,21 @@ class Mitigations:
             losses = [one.probability * self._programmes.loss(one.scenario, one.for_d) for one in self._chances]
             self._risks[taken] = sum(losses)
         return self._risks[taken]
+
+
+def reduced(baseline: float, risk: float) -> float:
+    """How much less is expected to be lost; a difference of the solver's rounding is none."""
+    return baseline - risk if abs(baseline - risk) > _SAME * abs(baseline) else 0.0
+
+
+def greatest_first(numbers: Sequence[float]) -> list[int]:
+    """The places of the numbers, the greatest first; those that are equal but for rounding keep their order."""
+    order = sorted(range(len(numbers)), key=lambda i: -numbers[i])
+    rank, ranks = 0, dict.fromkeys(order[:1], 0)
+    for before, place in pairwise(order):
+        rank += not isclose(numbers[before], numbers[place], rel_tol=_SAME)
+        ranks[place] = rank
+    return sorted(order, key=lambda place: (ranks[place], place))
 
 
 def acted(network: Network, actions: Sequence[Action]) -> Network:

@@ -1,8 +1,10 @@
 """How long a node takes to recover, from its history of outages (TimeToRecover): P50, P80, P95.
 
 Kaplan and Meier, J. Am. Stat. Assoc. 53, 1958, with outages that still run censored: leaving them out would bias the
-answer low. Beyond the longest outage that ended a log-normal fitted to all (maximum likelihood, censored) carries on. A
-node of fewer than five outages that ended is mixed with its class, by how many there are. Pure. Times are days.
+answer low. The next outage may outlast all that were seen, with a chance of 1 in n + 1 if it is one of their kind: it
+counts as one more that still runs. Beyond the longest that ended a log-normal fitted to all (maximum likelihood,
+censored) carries on. A node of fewer than five outages that ended is mixed with its class and the stated time, by how
+many there are. Pure. Times are days.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from detectors.chain.programme.scenario import MissingRecovery
 
-ENOUGH = 5  # outages that ended; with fewer a node borrows from its class
+ENOUGH = 5  # outages that ended; with fewer a node borrows from its class, in which the stated time counts as so many
 _WIDTH = 0.6  # log-normal sigma where fewer than two outages ended: P95 is 2.7 times P50
 _NARROWEST = 0.05
 _STEPS = 500
@@ -142,11 +144,14 @@ class TimeToRecover(msgspec.Struct, frozen=True):
 _ROUNDING = 1e-12
 
 
-def kaplan_meier(outages: Sequence[Past]) -> Survival:
-    """The share still out after each time at which an outage ended. One that ran longer counts as out until then."""
+def kaplan_meier(outages: Sequence[Past], outlasting: int = 0) -> Survival:
+    """The share still out after each time at which an outage ended. One that ran longer counts as out until then.
+
+    `outlasting`: so many more count as longer than all of them.
+    """
     left, times_d, shares = 1.0, [], []
     for d in sorted({outage.days_d for outage in outages if outage.ended}):
-        at_risk = sum(outage.days_d >= d for outage in outages)
+        at_risk = sum(outage.days_d >= d for outage in outages) + outlasting
         ended = sum(outage.ended and outage.days_d == d for outage in outages)
         left *= 1 - ended / at_risk
         times_d.append(d)
@@ -160,10 +165,10 @@ def at(survival: Survival, after_d: float) -> float:
     return passed[-1] if passed else 1.0
 
 
-def median_d(survival: Survival) -> float | None:
-    """The first day with half of all recovered; None when too many still run."""
-    half = (d for d, share in zip(survival.at_d, survival.still_out, strict=True) if share <= 0.5 + _ROUNDING)
-    return next(half, None)
+def recovered_d(survival: Survival, share: float = 0.5) -> float | None:
+    """The first day with this share (0 to 1) of all recovered, the median; None when too many still run."""
+    out = zip(survival.at_d, survival.still_out, strict=True)
+    return next((d for d, left in out if left <= 1 - share + _ROUNDING), None)
 
 
 def fit_log_normal(outages: Sequence[Past]) -> LogNormal:
@@ -194,18 +199,17 @@ def time_to_recover(
 ) -> TimeToRecover:
     """A node's time to recover from its outages, those of its class, and what the map states.
 
-    With n < 5 outages of its own that ended, n/5 of the answer is its own. The rest is its class; where that has none
-    that ended, a log-normal around the stated time (as its median). Raises MissingRecovery when there is nothing.
+    With n < 5 outages of its own that ended, n/5 of the answer is its own. The rest is a log-normal around the stated
+    time (as its median), with the m outages of its class that ended m/(m + 5) of it theirs; where no time is stated,
+    its class. Raises MissingRecovery when there is nothing.
     """
     events = sum(outage.ended for outage in outages)
     own = min(1.0, events / ENOUGH)
     parts = [(own, _recovery(outages))] if events else []
     if own < 1:
-        others = _others(of_class, stated_d)
-        if others is not None:
-            parts.append((1 - own, others))
-        elif not parts:
-            raise MissingRecovery("neither the node nor its class has an outage that ended, and no time is stated")
+        parts += [((1 - own) * weight, part) for weight, part in _others(of_class, stated_d)]
+    if not parts:
+        raise MissingRecovery("neither the node nor its class has an outage that ended, and no time is stated")
     total = sum(weight for weight, _ in parts)
     return TimeToRecover(tuple((weight / total, part) for weight, part in parts), events)
 
@@ -221,13 +225,21 @@ def days_to(at_d: Sequence[float], output_ratio: Sequence[float], level: float) 
     return reached
 
 
-def _recovery(outages: Sequence[Past]) -> Recovery:
-    return Recovery(kaplan_meier(outages), fit_log_normal(outages))
+def _recovery(outages: Sequence[Past], outlasting: int = 1) -> Recovery:
+    """The outages, with one more that outlasts them all; the spread of few is taken for no less than usual."""
+    fitted = fit_log_normal(outages)
+    is_few = sum(outage.ended for outage in outages) < ENOUGH
+    tail = fitted._replace(sigma=max(fitted.sigma, _WIDTH)) if is_few else fitted
+    return Recovery(kaplan_meier(outages, outlasting), tail)
 
 
-def _others(of_class: Sequence[Past], stated_d: float | None) -> Recovery | None:
-    if any(outage.ended for outage in of_class):
-        return _recovery(of_class)
-    if stated_d:
-        return Recovery(Survival((), ()), LogNormal(log(stated_d), _WIDTH))
-    return None
+def _others(of_class: Sequence[Past], stated_d: float | None) -> list[tuple[float, Recovery]]:
+    """The class and the stated time by weight; beside the stated time the class need not outlast itself."""
+    events = sum(outage.ended for outage in of_class)
+    if not stated_d:
+        return [(1.0, _recovery(of_class))] if events else []
+    around = Recovery(Survival((), ()), LogNormal(log(stated_d), _WIDTH))
+    if not events:
+        return [(1.0, around)]
+    total = events + ENOUGH
+    return [(events / total, _recovery(of_class, outlasting=0)), (ENOUGH / total, around)]

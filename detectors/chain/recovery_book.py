@@ -1,8 +1,8 @@
 """How long each node takes to recover (RecoveryBook), by its own history: outages of the map, and recoveries seen here.
 
-What still runs counts as longer (censored), a node of fewer than five outages that ended is mixed with its class, and
-the time the map states stands where neither has any (`recovery`). A class is the industry as the map codes it (two to
-four digits), of nodes without one their kind; an outage of a whole site counts once. Pure.
+What still runs counts as longer (censored), and a node of fewer than five outages that ended is mixed with its class
+and with the time the map states, which counts as five outages of the class (`recovery`). A class is the industry as the
+map codes it (two to four digits), of nodes without one their kind; an outage of a whole site counts once. Pure.
 """
 
 from __future__ import annotations

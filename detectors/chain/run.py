@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from collector import schema
 from collector.health.counters import Counters
-from collector.readings import Batch, Kind, Quality
+from collector.readings import Batch
 from collector.spool.frames import Frame, FrameKind, Record
 from collector.spool.spool import Spool
 from detectors.alerts import Alert
-from detectors.chain.floor import KINDS, Band, Floor, FloorHistory, Promise, Promises
+from detectors.chain.floor import Floor
+from detectors.chain.hearing import bands_of, note_readings, promises_of, tells_alert
 from detectors.chain.judging import Judge, Judged
+from detectors.chain.lists.lists import lists
+from detectors.chain.lists.records import list_records
 from detectors.chain.live import on_the_floor
 from detectors.chain.network import Network
 from detectors.chain.outputs import arc_records, gone_records, node_records, stock_records
-from detectors.chain.standing import Heard, Memory
+from detectors.chain.standing import Heard, Memory, pass_tick
 from detectors.chain.strangers import stranger
 from detectors.engine import dealt_with
 
@@ -36,8 +39,9 @@ READER = "chain"  # cursor over what detectors said, and the name of the memory
 FLOOR_READER = "chain_floor"  # cursor over readings and ticks
 SHARD = "chain"
 
-_AHEAD = 500  # frames; further behind nobody hurries
-_MAP = (schema.CHAIN_NODE.name, schema.CHAIN_ARC.name, schema.CHAIN_STOCK.name)
+_AHEAD = 20_000  # frames and records; further behind nobody hurries
+_AT_ONCE = 200  # frames read together
+_MAP = (schema.CHAIN_NODE.name, schema.CHAIN_ARC.name, schema.CHAIN_STOCK.name, schema.CHAIN_LIST.name)
 Said = tuple[str, Record]
 
 
@@ -51,40 +55,86 @@ class ChainRun:
         self._judge = Judge(network)
         self._memory: Memory | None = None  # as committed; None: to be recalled
         self._on_map: dict[tuple[str, str], Record] = {}  # the map as it was said last
+        self._seen_to = 0  # the offset up to which readings were noted ahead of their turn
+        self._asked_to = 0  # the offset up to which this step has looked for alerts
 
     def step(self, spool: Spool, limit: int = 500) -> int:
-        """Deals with up to `limit` new records and as many frames; returns how many, 0 when all that can be is done."""
+        """Deals with up to `limit` new records and as many frames; returns how many, 0 when all that can be is done.
+
+        Alerts that are new are judged before anything else; what is heard meanwhile waits for no more than one place.
+        """
         memory = self._memory or self._recalled(spool)
         heard = dealt_with(spool)
         said = spool.log.read(spool.log.cursor(READER), limit, kinds=(FrameKind.RECORD,))
-        frames: list[Frame] = []
-        if len(said) < limit:  # everything said about the frames up to `heard` is known
-            frames = spool.log.read(spool.log.cursor(FLOOR_READER), limit, kinds=(FrameKind.BATCH, FrameKind.TICK))
-            frames = [frame for frame in frames if frame.offset <= heard]
-        all_followed = len(said) < limit and len(frames) < limit
-        if not said and not frames and not (memory.fresh and self._looks_ahead(memory, spool, heard)):
+        self._asked_to = said[-1].offset if said else spool.log.cursor(READER)
+        all_heard = len(said) < limit  # then everything said about the frames up to `heard` is known
+        frames = self._frames(spool, heard, limit) if all_heard else []
+        if not said and not frames and not memory.passing and not self._looks_ahead(memory, spool):
             self._memory = memory
             return 0
         self._memory = None
-        spoken = [*self._map_when_new(memory, frames, spool)]
         self._listen(memory, said)
-        for frame in frames:
-            spoken += self._judged_before(memory, frame.offset)
-            spoken += self._follow(memory, frame, spool)
-        if all_followed and memory.fresh and self._looks_ahead(memory, spool, heard):
-            spoken += self._judged_before(memory, memory.fresh[-1].offset + 1)
+        spoken, done = list[Said](), list[Frame]()
+        if not all_heard:
+            pass
+        elif memory.network == self._digest and self._looks_ahead(memory, spool):
+            spoken = self._judged_before(memory, memory.fresh[-1].offset + 1)
+        else:
+            spoken, done = self._followed(memory, frames, spool)
         with spool.transaction():
             for output_id, record in spoken:
                 spool.log.say(SHARD, output_id, record)
-            for reader, done in ((READER, said), (FLOOR_READER, frames)):
-                if done:
-                    spool.log.advance(reader, done[-1].offset)
+            for reader, dealt in ((READER, said), (FLOOR_READER, done)):
+                if dealt:
+                    spool.log.advance(reader, dealt[-1].offset)
             spool.remember(READER, msgspec.msgpack.encode(memory))
         self._memory = memory
         self._counters.set("chain_unknown_lines", len(memory.strangers))
-        return len(said) + len(frames) or 1
+        return len(said) + len(done) or 1
+
+    def _frames(self, spool: Spool, heard: int, limit: int) -> list[Frame]:
+        """The next readings and ticks of which every line's detectors have said what they had to say."""
+        kinds = (FrameKind.BATCH, FrameKind.TICK)
+        frames = spool.log.read(spool.log.cursor(FLOOR_READER), limit, kinds=kinds)
+        return [frame for frame in frames if frame.offset <= heard]
+
+    def _followed(self, memory: Memory, frames: list[Frame], spool: Spool) -> tuple[list[Said], list[Frame]]:
+        """Settles what is to be settled and follows frames, as far as no alert comes in between; how far that was."""
+        is_urgent = partial(self._alert_was_said, spool)
+        spoken, done = [*self._map_when_new(memory, frames, spool), *self._settled(memory, is_urgent)], 0
+        while done < len(frames) and not memory.passing:
+            frame = frames[done]
+            spoken += self._judged_before(memory, frame.offset)
+            if isinstance(frame.body, Batch):
+                self._note_stranger(memory, frame.shard)
+                note_readings(self._network, memory.history, frame.body, spool.series)
+            else:
+                pass_tick(memory, frame.at_ns, frame.offset)
+                spoken += self._settled(memory, is_urgent)
+            done += 1
+        return spoken, frames[:done]
+
+    def _settled(self, memory: Memory, is_urgent: Callable[[], bool]) -> list[Said]:
+        """What is said of instants that a tick has passed; where an alert comes in between, `passing` stays."""
+        spoken = []
+        while memory.passing:
+            judged = self._judge.settle(memory, is_urgent)
+            if judged is None:
+                break
+            spoken += self._news(judged)
+        return spoken
+
+    def _alert_was_said(self, spool: Spool) -> bool:
+        """Whether there is an alert that this step has not heard; it is heard by the next."""
+        for frame in spool.log.read(self._asked_to, 500, kinds=(FrameKind.RECORD,)):
+            if tells_alert(frame.body):
+                return True
+            self._asked_to = frame.offset
+        return False
 
     def _recalled(self, spool: Spool) -> Memory:
+        self._judge.warm_up()
+        self._seen_to = 0
         body = spool.recall(READER)
         latest = (record for name in _MAP for record in spool.log.latest(name))
         self._on_map = {(record.measurement, record.key): record for record in latest}
@@ -98,6 +148,7 @@ class ChainRun:
         at_ns = frames[0].at_ns
         still = on_the_floor(self._network, Floor(), at_ns)
         now = [*node_records(still, (), at_ns), *arc_records(still, (), at_ns), *stock_records(still, at_ns)]
+        now += list_records(lists(self._network), at_ns)
         said = [record for name in _MAP for record in spool.log.latest(name)]
         for i, record in enumerate((*now, *gone_records(said, now, at_ns))):
             self._on_map[record.measurement, record.key] = record
@@ -109,26 +160,15 @@ class ChainRun:
             record = frame.body
             if not isinstance(record, Record):
                 continue
-            if record.measurement == schema.ALERT_EVENT.name:
+            if tells_alert(record):
                 alert = msgspec.convert(record.detail, Alert)
-                if alert.kind in KINDS:
-                    memory.waiting.append(alert)
-                    memory.fresh.append(Heard(frame.offset, alert))
+                memory.waiting.append(alert)
+                memory.fresh.append(Heard(frame.offset, alert))
             elif record.measurement == schema.EXPECTED.name:
-                memory.bands.extend(self._bands(record))
+                memory.bands.extend(bands_of(self._network, record))
             elif record.measurement == schema.STOCK_RECEIPTS.name:
-                told = _promises(record, frame.offset)
+                told = promises_of(record, frame.offset)
                 memory.promised += [told] if told.series in self._network.by_series else []
-
-    def _bands(self, record: Record) -> list[Band]:
-        """The band of a record, none when it is of no use to this chain."""
-        tags, fields = record.tags, record.fields
-        line, series = f"{tags['site']}/{tags['line']}", record.key.partition("|")[2]
-        ours = series in self._network.by_series or line in self._network.by_equipment
-        if tags["method"] not in KINDS or not ours or not {"value", "mid"} <= fields.keys():
-            return []
-        value, expected = float(fields["value"]), float(fields["mid"])
-        return [Band(tags["method"], line, series, record.at_ns, value, expected)]
 
     def _judged_before(self, memory: Memory, offset: int) -> list[Said]:
         """Judges alerts at once that stand before an offset of the log, once the floor has been followed to it."""
@@ -138,28 +178,24 @@ class ChainRun:
         memory.fresh = [one for one in memory.fresh if one.offset < offset]
         judged = self._judge.at_once(memory)
         memory.fresh = later
-        return self._news(judged)
+        return [said for one in judged for said in self._news(one)]
 
-    def _looks_ahead(self, memory: Memory, spool: Spool, heard: int) -> bool:
-        """Notes the readings before the last alert where other lines' detectors lag; whether that is few enough.
+    def _looks_ahead(self, memory: Memory, spool: Spool) -> bool:
+        """Whether there are fresh alerts, not too far ahead of the floor; then notes the readings before the last.
 
         They will be followed again in their turn, which changes nothing.
         """
-        last = memory.fresh[-1].offset
-        if last <= heard:
-            return True
-        ahead = spool.log.read(max(heard, spool.log.cursor(FLOOR_READER)), _AHEAD, kinds=(FrameKind.BATCH,))
-        for frame in ahead:
-            if frame.offset < last and isinstance(frame.body, Batch):
-                self._note_readings(memory.history, frame.body, spool)
-        return len(ahead) < _AHEAD or ahead[-1].offset >= last
-
-    def _follow(self, memory: Memory, frame: Frame, spool: Spool) -> list[Said]:
-        if isinstance(frame.body, Batch):
-            self._note_stranger(memory, frame.shard)
-            self._note_readings(memory.history, frame.body, spool)
-            return []
-        return self._news(self._judge.settle(memory, frame.at_ns, frame.offset))
+        here = spool.log.cursor(FLOOR_READER)
+        if not memory.fresh or memory.fresh[-1].offset > here + _AHEAD:
+            return False
+        last, self._seen_to = memory.fresh[-1].offset, max(here, self._seen_to)
+        while self._seen_to < last:
+            frames = spool.log.read(self._seen_to, _AT_ONCE, kinds=(FrameKind.BATCH,))
+            for frame in frames:
+                if frame.offset < last and isinstance(frame.body, Batch):
+                    note_readings(self._network, memory.history, frame.body, spool.series)
+            self._seen_to = min(last, frames[-1].offset) if len(frames) == _AT_ONCE else last
+        return True
 
     def _news(self, judged: Judged) -> list[Said]:
         """What a judgement says: of the map only what has changed, and the nodes that are exposed."""
@@ -200,23 +236,6 @@ class ChainRun:
             memory.strangers.append(line)
             log.warning("chain.unknown_line line=%s; %s", line, sentence)
 
-    def _note_readings(self, history: FloorHistory, batch: Batch, spool: Spool) -> None:
-        """Stocks of the map, and all counters of its lines: which of them is the output, bands will tell."""
-        wanted = [i for i in np.unique(batch.series).tolist() if self._is_wanted(spool, i)]
-        usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value) & np.isin(batch.series, wanted)
-        names = {i: spool.series[i].name for i in wanted}
-        columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
-        for series, at_ns, value in zip(*columns, strict=True):
-            if names[series] in self._network.by_series:
-                history.note_stock(names[series], at_ns, value)
-            else:
-                history.note_count(names[series], at_ns, value)
-
-    def _is_wanted(self, spool: Spool, series: int) -> bool:
-        one = spool.series[series]
-        line = f"{one.equipment.site}/{one.equipment.line}"
-        return one.name in self._network.by_series or (one.kind == Kind.COUNTER and line in self._network.by_equipment)
-
 
 def _is_same(one: Record, other: Record) -> bool:
     """Whether nothing is new; that a stock of which nothing was heard ends later, reckoned later, is not."""
@@ -224,11 +243,6 @@ def _is_same(one: Record, other: Record) -> bool:
     return fields == others and one.tags == other.tags and one.detail == other.detail
 
 
-def _promises(record: Record, offset: int) -> Promises:
-    """What is on its way to the stock of a series, as `collector.inventory.statement` says it."""
-    receipts = tuple(Promise(one["promised_ns"], one["quantity"]) for one in record.detail["receipts"])
-    return Promises(record.detail["series"], record.at_ns, receipts, offset)
-
-
 def _parts(network: Network) -> tuple[object, ...]:
-    return (network.nodes, network.arcs, network.stocks, network.mitigations)
+    """What a version of the chain is, and by which names it is said: where either changes the map is said anew."""
+    return (network.nodes, network.arcs, network.stocks, network.mitigations, _MAP)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import inf
+from math import exp, inf, pi, sqrt
 from typing import NamedTuple, Protocol
+
+from scipy.special import ndtr, ndtri
 
 from detectors.chain.programme.curve import LossCurve
 
@@ -44,6 +46,24 @@ class Uniform(NamedTuple):
 
     def _within(self, d: float) -> float:
         return min(max(d, self.low_d), self.high_d)
+
+
+class Normal(NamedTuple):
+    """A normal time; what would lie below 0 is 0 days."""
+
+    mean_d: float
+    deviation_d: float
+
+    def still_out(self, after_d: float) -> float:
+        return float(ndtr((self.mean_d - after_d) / self.deviation_d)) if after_d >= 0 else 1.0
+
+    def sum_d(self, from_d: float, to_d: float) -> float:
+        low, high = ((max(d, 0.0) - self.mean_d) / self.deviation_d for d in (from_d, to_d))
+        fell = exp(-(high**2) / 2) - exp(-(low**2) / 2)
+        return self.mean_d * float(ndtr(high) - ndtr(low)) - self.deviation_d * fell / sqrt(2 * pi)
+
+    def quantile_d(self, share: float) -> float:
+        return max(0.0, self.mean_d + self.deviation_d * float(ndtri(share)))
 
 
 class LossRange(NamedTuple):

@@ -1,7 +1,8 @@
 """Why a node is red (`why`): the shortest chain of facts from the signal to it, and what would turn its colour.
 
 signal -> days of stock -> path -> what binds (duals of the linear programme) -> counterfactual. A counterfactual is the
-least stock, in days of its use, found by halving and verified: the chain is built anew with it and judged again. Pure.
+least stock, in days of its use, that is enough against the signal told, found by halving and verified: the chain is
+built anew with it, and every signal judged again, for another may keep the node as it is. Pure.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Signal(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct, frozen=True):
     """`stock_d` days more of `material` at `node` (empty: of what it makes) give the colour `to`, of this chance.
 
-    `verified`: on a chain built anew with that stock it really turns.
+    `verified`: on a chain built anew with that stock it turns, as far as the signal told decides. `kept_by`: the other
+    signals that on that chain still keep the node as it is; with none of them it really turns.
     """
 
     node: str
@@ -56,12 +58,15 @@ class Turn(msgspec.Struct, frozen=True):
     to: Colour
     chance_ratio: float
     verified: bool
+    kept_by: tuple[str, ...] = ()
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts about one node. Times are days from now; `recovers_d` are P50, P80 and P95 of what must recover.
+    """The facts about one node. Times are days from now; `recovers_d` are P50, P80 and P95 of what must recover, as its
+    outages, those of its class and the time that is stated (`stated_d`) have it.
 
     `recovery_turns_d`: the node turns, too, when half of all recoveries (or as the threshold says) are that quick.
+    `also`: the other signals of which each alone would make it as bad.
     """
 
     node: str
@@ -73,11 +78,13 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     days_of_supply_d: float | None = None
     recovers: str = ""
     recovers_d: tuple[float, ...] = ()
+    stated_d: float | None = None
     path: tuple[str, ...] = ()
     fails_in_d: float | None = None
     binding: tuple[Binding, ...] = ()
     turns: tuple[Turn, ...] = ()
     recovery_turns_d: float | None = None
+    also: tuple[str, ...] = ()
 
 
 def why(asked: Asked, name: str, signals: Sequence[Signal], thresholds: Thresholds = DEFAULT) -> Why:
@@ -93,7 +100,9 @@ def why(asked: Asked, name: str, signals: Sequence[Signal], thresholds: Threshol
     disruption, colour = signal.disruption, state_of(chance_ratio, thresholds)
     bound = _bindings(asked, name, disruption, fails_d)
     wanted_ratio = thresholds.red_chance_ratio if colour is Colour.RED else thresholds.amber_chance_ratio
-    turns = () if colour is Colour.GREEN else tuple(_turns(asked, name, disruption, bound, wanted_ratio, thresholds))
+    also = [signals[i] for ratio, _, i in judged if i != which and ratio >= wanted_ratio]
+    is_green = colour is Colour.GREEN
+    turns = () if is_green else tuple(_turns(asked, name, disruption, also, bound, wanted_ratio, thresholds))
     return Why(
         node=name,
         colour=colour,
@@ -104,11 +113,13 @@ def why(asked: Asked, name: str, signals: Sequence[Signal], thresholds: Threshol
         days_of_supply_d=cover_d(asked.live, disruption.node, disruption.material),
         recovers=disruption.recovers,
         recovers_d=tuple(disruption.lasting.quantile_d(share) for share in SHARES),
+        stated_d=asked.live.by_name[disruption.recovers].time_to_recover_d,
         path=tuple(path(asked.live, disruption.node, name)),
         fails_in_d=fails_d,
         binding=tuple(bound[:_BINDINGS]),
         turns=turns,
-        recovery_turns_d=fails_d if colour is not Colour.GREEN else None,
+        recovery_turns_d=None if is_green else fails_d,
+        also=() if is_green else tuple(one.says for one in also),
     )
 
 
@@ -148,7 +159,13 @@ def _bindings(asked: Asked, name: str, disruption: Disruption, fails_d: float) -
 
 
 def _turns(
-    asked: Asked, name: str, disruption: Disruption, bound: Sequence[Binding], wanted_ratio: float, of: Thresholds
+    asked: Asked,
+    name: str,
+    disruption: Disruption,
+    also: Sequence[Signal],
+    bound: Sequence[Binding],
+    wanted_ratio: float,
+    of: Thresholds,
 ) -> Iterator[Turn]:
     """The least stock at each place that comes into question that turns the node, the nearest to the signal first."""
     places = dict.fromkeys((*_places(asked.live, name, disruption), *_binding_places(asked.live, bound)))
@@ -168,26 +185,19 @@ def _turns(
         for _ in range(_HALVINGS):
             middle_d = (low_d + high_d) / 2
             low_d, high_d = (low_d, middle_d) if chance_ratio(middle_d) < wanted_ratio else (middle_d, high_d)
-        yield _verified(asked, name, scenario, lasting, place, _up(high_d), of)
+        stock_d = _up(high_d)
+        was, now = (_anew(asked, place, more_d) for more_d in (0.0, stock_d))
+        ratio = _chance(now, name, disruption)[0]
+        to = state_of(ratio, of)
+        kept_by = tuple(one.says for one in also if _chance(now, name, one.disruption)[0] >= wanted_ratio)
+        is_turned = to is not state_of(_chance(was, name, disruption)[0], of)
+        yield Turn(*place, stock_d, to, ratio, is_turned, kept_by)
 
 
-def _verified(
-    asked: Asked,
-    name: str,
-    scenario: Scenario,
-    lasting: TimeToRecover,
-    place: Place,
-    stock_d: float,
-    of: Thresholds,
-) -> Turn:
-    """Judges the node on a chain built anew with the stock, and on the one as it is."""
-    before, after = (
-        Programmes(in_planned_units(_stocked(asked.live, place, more_d))).keeps_rate_d(name, scenario)
-        for more_d in (0.0, stock_d)
-    )
-    was, now = (0.0 if fails_d is None else lasting.still_out(fails_d) for fails_d in (before, after))
-    to = state_of(now, of)
-    return Turn(*place, stock_d, to, now, verified=to is not state_of(was, of))
+def _anew(asked: Asked, place: Place, more_d: float) -> Asked:
+    """The same question of a chain built anew with so much more stock."""
+    live = _stocked(asked.live, place, more_d)
+    return asked._replace(live=live, kept=Programmes(in_planned_units(live)))
 
 
 def _places(live: Network, name: str, disruption: Disruption) -> Iterator[Place]:

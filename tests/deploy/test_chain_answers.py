@@ -13,15 +13,18 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner, Result
 
+from collector.clocks.clock import WallClock
 from collector.errors import AndonError
+from deploy.chain_closely import closely, curve_of
 from deploy.chain_curve_picture import Curve, curve_picture
 from deploy.chain_drawing import Drawing, Polygon, Words, box, svg, write
-from deploy.chain_exposure import closely, curve_of, failures
+from deploy.chain_exposure import failures
 from deploy.chain_layout import apart, layout
 from deploy.chain_marks import Level, Risk
 from deploy.chain_network_picture import MOST_SHOWN, network_picture
 from deploy.chain_png import png
 from deploy.chain_systemic import Together, shares
+from deploy.chain_why import answer_of
 from deploy.cli import app
 from detectors.chain.map.folder import load
 from detectors.chain.network import Arc, Network, Node, NodeKind
@@ -151,8 +154,20 @@ def test_a_small_chain_is_also_judged_day_by_day() -> None:
     network = Network((works, shop), (Arc(source="works", target="shop", material="x", lead_time_d=3),))
     close = closely(network, "works", day_by_day=True)
     assert (close.time_to_survive_d, close.loss) == (0.0, 600.0)
-    assert (close.phased_hit_d, close.phased_loss, close.horizon_d) == (4, pytest.approx(700.0), 11)
+    phased = close.facts()["phased"]
+    assert (phased["first_loss_d"], phased["loss"], phased["horizon_d"]) == (4, pytest.approx(700.0), 11)
     assert any("first loss on day 4, 700 in 11 days" in sentence for sentence in close.sentences())
+
+
+def test_the_time_to_recover_as_outages_have_it_is_named_beside_the_stated_one() -> None:
+    """One outage of the fab's own, of 47 days, two of its class, and 120 stated: `why` says the same."""
+    close = closely(load(NEV), "wafer_fab", at_ns=WallClock().now_ns())
+    assert close.for_d == 120 and close.learned is not None
+    assert close.learned.lost[1] > close.loss > 0
+    explained = answer_of(NEV, "mcu_maker").why
+    assert explained.recovers == "wafer_fab" and explained.stated_d == 120
+    assert close.learned.recovers_d == pytest.approx(explained.recovers_d)
+    assert closely(load(NEV), "wafer_fab", for_d=3.0, at_ns=WallClock().now_ns()).learned is None
 
 
 def test_an_unknown_node_is_a_sentence_with_its_neighbours_in_spelling() -> None:
@@ -174,6 +189,21 @@ def test_everything_that_can_fail_together_is_told(by: Together) -> None:
     assert ratios == sorted(ratios, reverse=True) and all(0 <= ratio <= 1 + 1e-12 for ratio in ratios)
 
 
+def test_chosen_nodes_fail_together() -> None:
+    """The firms of a division named one by one lose what the division loses; any two no less than each alone."""
+    network = load(NEV)
+    division = next(one for one in shares(network, Together.DIVISION).shares if one.nodes > 2)
+    members = [node.name for node in network.nodes if node.division == division.name]
+    words = [word for name in (*members, members[0]) for word in ("--node", name)]
+    found = told("systemic", NEV, *words)
+    assert found["chosen"] == members and len(found["shares"]) == 1
+    assert found["shares"][0]["share"] == pytest.approx(division.share, abs=1e-12)
+    pair = shares(network, Together.NODE, chosen=("ntc_maker", "mcu_maker"))
+    alone = {one.name: one.share for one in shares(network, Together.NODE).shares}
+    assert pair.shares[0].share >= max(alone["ntc_maker"], alone["mcu_maker"])
+    assert any("when ntc_maker, mcu_maker together stop (" in said for said in pair.sentences())
+
+
 def test_the_exact_answer_is_known_to_its_gap_and_what_a_fine_tolerance_comes_to() -> None:
     network = load(BOTTLING)
     exact = {one.name: one for one in shares(network, Together.NODE, exact=True).shares}
@@ -190,6 +220,9 @@ def test_the_exact_answer_is_known_to_its_gap_and_what_a_fine_tolerance_comes_to
         (("--lost", "2"), "--lost 2: it is the ratio"),
         (("--by", "planet"), "--by planet: it is one of node, region"),
         (("--by", "country", "--picture", "a.svg"), "a picture shows single nodes"),
+        (("--node", "bottling", "--picture", "a.svg"), "a picture shows single nodes"),
+        (("--node", "bottling", "--by", "firm"), "leave one of the two out"),
+        (("--node", "botling"), "--node botling: the map has no such node; did you mean bottling?"),
         (("--picture", "a.pdf"), "a.pdf: a picture is an .svg or a .png"),
     ],
 )

@@ -8,6 +8,7 @@ from functools import cached_property
 from math import inf
 
 from detectors.chain import graph
+from detectors.chain.arrivals import in_time_d, to_come_d
 from detectors.chain.dependence import Dependence, dependences
 from detectors.chain.lists.row import Kind, ListName, Number, Row, Settings
 from detectors.chain.network import ESSENTIAL, Arc, Evidence, Network, Node, NodeKind, Stock
@@ -94,14 +95,13 @@ class View:
             days += stock.on_hand / use_per_d if use_per_d else inf
         return days
 
-    def coming_d(self, node: str, material: str) -> float:
-        """Days that what is on its way will last."""
-        days = 0.0
-        for stock in self._stocks[node, material]:
-            use_per_d = stock.use_per_d or self.network.planned_use_per_d(stock)
-            quantity = sum(receipt.quantity for receipt in stock.in_transit)
-            days += quantity / use_per_d if use_per_d else 0.0
-        return days
+    def on_its_way_d(self, node: str, material: str) -> float:
+        """Days that what is on its way will last: what is due after the stock was counted."""
+        return sum(to_come_d(self.network, stock) for stock in self._stocks[node, material])
+
+    def in_time_d(self, node: str, material: str) -> float:
+        """Days that what of it arrives before the stock runs out will last."""
+        return sum(in_time_d(self.network, stock) for stock in self._stocks[node, material])
 
     def row(
         self,

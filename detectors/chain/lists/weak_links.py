@@ -38,7 +38,7 @@ def _single_source(view: View, source: str, material: str, arcs: Sequence[Arc]) 
     node = view.network.by_name[source]
     evidence: dict[str, Number] = {
         "days_of_supply_d": view.on_hand_d(worst.target, material),
-        "on_its_way_d": view.coming_d(worst.target, material),
+        "on_its_way_d": view.on_its_way_d(worst.target, material),
         "at_source_d": view.on_hand_d(source, node.item),
         "lead_time_d": max(arc.lead_time_d for arc in arcs),
         "source_country": node.country,
@@ -57,16 +57,16 @@ def _single_source(view: View, source: str, material: str, arcs: Sequence[Arc]) 
         nodes=[source],
         felt_by=[arc.target for arc in arcs],
         arcs=arcs,
-        cause=f"{source} alone supplies {material}; {_span(days)} of it are there or coming, {_lasts(out_d)}",
+        cause=f"{source} alone supplies {material}; {_span(days)} of it are there or come in time, {_lasts(out_d)}",
         clears=second + stock,
         evidence=evidence,
     )
 
 
 def _covered_d(view: View, arc: Arc) -> float:
-    """Days the buyer can go on when the source makes nothing more: its stock, what comes, and the source's stock."""
+    """Days the buyer can go on when the source makes nothing more: its stock, what comes in time, the stock there."""
     own = view.network.by_name[arc.source].item
-    there = view.on_hand_d(arc.target, arc.material) + view.coming_d(arc.target, arc.material)
+    there = view.on_hand_d(arc.target, arc.material) + view.in_time_d(arc.target, arc.material)
     return there + view.on_hand_d(arc.source, own)
 
 

@@ -15,7 +15,7 @@ from collector.units.scaling import scaling
 from detectors.chain import graph
 from detectors.chain.map.codes import divisions, wrong_country, wrong_gln, wrong_hs_code, wrong_industry
 from detectors.chain.map.names import Meant
-from detectors.chain.map.tables import Capability, Does, Fault, Item, Row, Scope, Site, Tables
+from detectors.chain.map.tables import Capability, Coming, Does, Fault, Held, Item, Row, Scope, Site, Tables
 
 STALE_AFTER_D = 365.0
 
@@ -24,7 +24,14 @@ _NS_PER_D = 86_400 * NS_PER_S
 
 def faults_within(tables: Tables) -> list[Fault]:
     """Every error of the rows by themselves and of the names by which they refer to each other."""
-    return [*_twice(tables), *_sites(tables.sites), *_items(tables), *_unsound(tables), *_unknown(tables)]
+    return [
+        *_twice(tables),
+        *_sites(tables.sites),
+        *_items(tables),
+        *_unsound(tables),
+        *_unknown(tables),
+        *_arrived(tables),
+    ]
 
 
 def faults_of_age(tables: Tables, at_ns: int, stale_after_d: float) -> Iterator[Fault]:
@@ -40,6 +47,37 @@ def faults_of_age(tables: Tables, at_ns: int, stale_after_d: float) -> Iterator[
         if early:
             says = f"`as_of` {_day(early[0].as_of_ns)} lies in the future{_others(len(early))}; correct the date"
             yield Fault(name, early[0].row, says, warning=True)
+
+
+def faults_of_dates(tables: Tables, at_ns: int) -> Iterator[Fault]:
+    """A warning where deliveries were due before `at_ns` (UTC): whoever asks live counts them no more."""
+    counted = _counted(tables)
+    passed = [row for row in tables.in_transit if _counted_ns(row, counted) < row.due_ns < at_ns]
+    if passed:
+        first = min(passed, key=lambda row: row.due_ns)
+        says = f"`due` {_day(first.due_ns)} passed {(at_ns - first.due_ns) / _NS_PER_D:.0f} days ago"
+        remedy = "count the stock anew and remove it, or correct the date; live it counts no more"
+        yield Fault("in_transit", first.row, f"{says}{_others(len(passed))}; {remedy}", warning=True)
+
+
+def _arrived(tables: Tables) -> Iterator[Fault]:
+    """A warning for each delivery that was due when the stock it is for was counted."""
+    counted = _counted(tables)
+    for row in tables.in_transit:
+        if row.due_ns <= _counted_ns(row, counted):
+            stock = counted[row.site, row.item]
+            says = f"`due` {_day(row.due_ns)} is not after the count of its stock, {_day(stock.as_of_ns)}"
+            remedy = f"remove it if it is in stock.csv row {stock.row}, else correct one of the dates"
+            yield Fault("in_transit", row.row, f"{says}, so that it does not count; {remedy}", warning=True)
+
+
+def _counted(tables: Tables) -> dict[tuple[str, str], Held]:
+    return {(row.site, row.item): row for row in tables.stock}
+
+
+def _counted_ns(row: Coming, counted: dict[tuple[str, str], Held]) -> int:
+    stock = counted.get((row.site, row.item))
+    return stock.as_of_ns if stock else 0
 
 
 def cycle_in_bom(tables: Tables) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 
 from collector.errors import AndonError
-from detectors.chain.map.faults import STALE_AFTER_D, cycle_in_bom, faults_of_age, faults_within
+from detectors.chain.map.faults import STALE_AFTER_D, cycle_in_bom, faults_of_age, faults_of_dates, faults_within
 from detectors.chain.map.places import Places
 from detectors.chain.map.reading import read_folder
 from detectors.chain.map.tables import Fault, Tables
@@ -86,6 +86,7 @@ def _judged(folder: Path, tables: Tables, unread: list[Fault], at_ns: int | None
         faults += faults_within(tables)
         if at_ns is not None:
             faults += faults_of_age(tables, at_ns, stale_after_d)
+            faults += faults_of_dates(tables, at_ns)
     if not _errors(faults):
         faults += cycle_in_bom(tables)
     if not _errors(faults):

@@ -41,6 +41,7 @@ class Wiring:
             self._line_of[line.parent, line.child] = line
         self._quantity = {line.row: quantity_per(line, self._items[line.child]) for line in tables.bom}
         self.faults: list[Fault] = []
+        self._class_of_group = self._classes()
         self.arcs = (*self._bought(), *self._in_house())
         self._by_need: dict[Need, list[Arc]] = defaultdict(list)
         for arc in self.arcs:
@@ -49,6 +50,33 @@ class Wiring:
     def check(self, nodes: Sequence[Node]) -> list[Fault]:
         """All that does not fit: supplies without a supplier or a use, needs nobody meets, shares, cycles of sites."""
         return [*self.faults, *self._unmet(), *self._shares(), *self._cycle(nodes)]
+
+    def _classes(self) -> dict[Need, int]:
+        """By parent and substitute group the class of its most essential child; says where children differ.
+
+        Who can replace what is essential is as good as it: it is the need that is essential, not the child.
+        """
+        groups: dict[Need, list[BomLine]] = defaultdict(list)
+        for line in self._tables.bom:
+            if line.substitute_group:
+                groups[line.parent, line.substitute_group].append(line)
+        classes = {}
+        for (parent, group), lines in groups.items():
+            of = [self._items[line.child].essential for line in lines]
+            classes[parent, group] = max(of)
+            less = next((line for line, one in zip(lines, of, strict=True) if one < max(of)), None)
+            if less is not None:
+                most = lines[of.index(max(of))]
+                says = (
+                    f"{less.child} replaces {most.child} (row {most.row}) in {parent} and is less essential (items.csv)"
+                )
+                remedy = f"the class {max(of)} is taken for all of {group}; make them equal, or take one from the group"
+                self.faults.append(Fault("bom", less.row, f"{says}; {remedy}", warning=True))
+        return classes
+
+    def _essential(self, item: str, line: BomLine | None) -> int:
+        own = self._items[item].essential
+        return self._class_of_group.get((line.parent, line.substitute_group), own) if line else own
 
     def _bought(self) -> Iterator[Arc]:
         for row in self._tables.sourcing:
@@ -87,7 +115,7 @@ class Wiring:
             quantity_per=self._quantity[line.row] if line else 1.0,
             lead_time_d=row.lead_time_d,
             share=row.share,
-            essential=self._items[row.item].essential,
+            essential=self._essential(row.item, line),
             substitutes=line.substitute_group if line else "",
             qualified=seller.qualified,
             price=row.price,
@@ -108,7 +136,7 @@ class Wiring:
                         target=maker.node,
                         material=line.child,
                         quantity_per=self._quantity[line.row],
-                        essential=self._items[line.child].essential,
+                        essential=self._essential(line.child, line),
                         substitutes=line.substitute_group,
                         qualified=own.qualified,
                         evidence=line,

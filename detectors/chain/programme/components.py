@@ -8,8 +8,9 @@ Pure. Input: a Network. Output goes to `model` and `phased`.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,10 @@ class Amounts(NamedTuple):
 
     def equals(self, other: Amounts) -> bool:
         return all(np.array_equal(mine, theirs) for mine, theirs in zip(self, other, strict=True))
+
+    def fingerprint(self) -> bytes:
+        """The same for equal amounts of one component, another for others."""
+        return blake2b(b"".join(column.tobytes() for column in self), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -96,19 +101,18 @@ class Component:
         return amounts
 
     def serving(self, name: str, amounts: Amounts) -> Component:
-        """What lies upstream of a node, with these amounts and the node as the only buyer, at its planned rate.
+        """What lies upstream of a node, with these amounts and the node as the only buyer, at its planned rate."""
+        return self.upstream_of(name).holding(amounts)
 
-        What a maker has in finished stock does not keep it running; where it sells, it does.
-        """
+    def upstream_of(self, name: str) -> Upstream:
+        """What `serving` cuts out, whatever is in stock."""
         one = self.place[name]
         nodes = self._upstream(one)
         arcs, needs = nodes[self.target], nodes[self.needing]
         new_node, new_need = np.cumsum(nodes) - 1, np.cumsum(needs) - 1
-        demand_per_d, made = np.zeros(len(self.names)), amounts.made.copy()
+        demand_per_d = np.zeros(len(self.names))
         demand_per_d[one] = self.planned_per_d[one]
-        if not self.demand_per_d[one]:
-            made[one] = 0.0
-        return Component(
+        part = Component(
             names=tuple(self.names[i] for i in np.flatnonzero(nodes).tolist()),
             needs=tuple(self.needs[i] for i in np.flatnonzero(needs).tolist()),
             arcs=tuple(self.arcs[i] for i in np.flatnonzero(arcs).tolist()),
@@ -123,8 +127,10 @@ class Component:
             unit=self.unit[nodes],
             keeps_made=new_node[self.keeps_made[nodes[self.keeps_made]]],
             keeps_inputs=new_need[self.keeps_inputs[needs[self.keeps_inputs]]],
-            amounts=Amounts(made[nodes], amounts.inputs[needs], amounts.capacity_per_d[nodes]),
+            amounts=self.amounts,
         )
+        idle = _places([] if self.demand_per_d[one] else [int(new_node[one])])
+        return Upstream(part, np.flatnonzero(nodes), np.flatnonzero(needs), idle)
 
     def _upstream(self, one: int) -> NDArray[np.bool_]:
         """Whether each node is `one` or supplies it, over any number of tiers."""
@@ -145,6 +151,27 @@ class Component:
         for source, target in zip(self.source.tolist(), self.target.tolist(), strict=True):
             sources[target].append(source)
         return sources
+
+
+class Upstream(NamedTuple):
+    """What lies upstream of one node of a component: places of its nodes and needs there, its amounts to be set.
+
+    `idle`: the node itself, unless it sells; what a maker has in finished stock does not keep it running.
+    """
+
+    part: Component
+    nodes: Places
+    needs: Places
+    idle: Places
+
+    def amounts(self, whole: Amounts) -> Amounts:
+        """Its share in the amounts of the component."""
+        made = whole.made[self.nodes]
+        made[self.idle] = 0.0
+        return Amounts(made, whole.inputs[self.needs], whole.capacity_per_d[self.nodes])
+
+    def holding(self, whole: Amounts) -> Component:
+        return replace(self.part, amounts=self.amounts(whole))
 
 
 def components(network: Network) -> tuple[Component, ...]:

@@ -14,46 +14,48 @@ that of the static programme. Size: (nodes + needs + arcs) * days, for chains of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import ceil
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from detectors.chain.network import Arc, Network
+from detectors.chain.arrivals import Arrival, Place
+from detectors.chain.network import Network
 from detectors.chain.programme.components import Component, components
 from detectors.chain.programme.kept import TIME_LIMIT_S, Kept, Rows
+from detectors.chain.programme.pipeline import OnItsWay, Pipeline, lead_d, name_of, stocked_by_day
 from detectors.chain.programme.scenario import NOTHING, Scenario, Unsolved
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
-Pipeline = Mapping[
-    tuple[str, str, str], Sequence[float]
-]  # (source, target, material): units that arrive on day 1, 2, ...
-
+_FIRST_D, _GROWS = 32, 4  # the first horizon in which a hit is looked for, and how many times longer the next is
 _NOTHING_RATIO = 1e-9  # of all demand over the horizon; less is the solver's rounding
 
 
-def planned_pipeline(network: Network) -> Pipeline:
-    """What is on its way when the chain has run as planned: each arc's daily need on every day of its lead time."""
-    return {
-        _name(arc): [network.planned_per_d[arc.target] * arc.quantity_per * arc.share] * _lead(arc)
-        for arc in network.arcs
-    }
-
-
 class Phased:
-    """A chain over `horizon_d` days with `pipeline` on its way. Raises Unsolved where it has no answer."""
+    """A chain over `horizon_d` days with `pipeline` (by arc) and `arriving` (by place) on their way.
+
+    Raises Unsolved where it has no answer.
+    """
 
     def __init__(
-        self, network: Network, horizon_d: int, pipeline: Pipeline, time_limit_s: float = TIME_LIMIT_S
+        self,
+        network: Network,
+        horizon_d: int,
+        pipeline: Pipeline,
+        time_limit_s: float = TIME_LIMIT_S,
+        arriving: Mapping[Place, Sequence[Arrival]] = MappingProxyType({}),
     ) -> None:
         if horizon_d < 1:
             raise Unsolved(f"a horizon of {horizon_d} days holds no day; it is 1 or more")
         self._days = horizon_d
         parts = [part for part in components(network) if len(part.selling)]
         ramp_d = {node.name: node.ramp_d for node in network.nodes}
-        self._parts = [_PhasedPart(part, horizon_d, pipeline, ramp_d, time_limit_s) for part in parts]
+        given = OnItsWay(pipeline, stocked_by_day(network, horizon_d, arriving))
+        self._parts = [_PhasedPart(part, horizon_d, given, ramp_d, time_limit_s) for part in parts]
 
     def loss(self, scenario: Scenario, for_d: float) -> float:
         """The least value lost over the horizon when the scenario lasts from day 1 for `for_d` days."""
@@ -76,25 +78,54 @@ class Phased:
         return missed
 
 
+def first_hit_d(
+    network: Network,
+    horizon_d: int,
+    pipeline: Pipeline,
+    scenario: Scenario,
+    for_d: float,
+    arriving: Mapping[Place, Sequence[Arrival]] = MappingProxyType({}),
+) -> int | None:
+    """The same, asked once: over horizons that grow, for what comes later changes nothing of the days before."""
+    days = min(_FIRST_D, horizon_d)
+    while True:
+        hit = Phased(network, days, pipeline, arriving=arriving).first_hit_d(scenario, for_d)
+        if hit is not None or days == horizon_d:
+            return hit
+        days = min(horizon_d, _GROWS * days)
+
+
 class _PhasedPart:
     """One component. Columns, each by day: make, shipped (arcs), lost (sellers), finished and input stock."""
 
     def __init__(
-        self, part: Component, days: int, pipeline: Pipeline, ramp_d: Mapping[str, float], time_limit_s: float
+        self, part: Component, days: int, given: OnItsWay, ramp_d: Mapping[str, float], time_limit_s: float
     ) -> None:
         self._part, self._days = part, days
         self._ramp_d = np.array([ramp_d[name] for name in part.names])
-        self._lead = np.array([_lead(arc) for arc in part.arcs], np.intp)
+        self._lead = np.array([lead_d(arc) for arc in part.arcs], np.intp)
         nodes, arcs, sellers, needs = len(part.names), len(part.arcs), len(part.selling), len(part.needs)
         self._ship, self._lost = nodes * days, (nodes + arcs) * days
         self._made, self._held = (nodes + arcs + sellers) * days, (2 * nodes + arcs + sellers) * days
         self._end = self._held + needs * days
         self._worth_per_d = float(part.value_per_d.max()) or 1.0
         self._missable = part.demand_per_d[part.selling] / part.unit[part.selling]
-        self._valued = Kept(self._rows(pipeline, part.value_per_d[part.selling] / self._worth_per_d), time_limit_s)
-        self._counted = Kept(self._rows(pipeline, np.ones(sellers)), time_limit_s)
-        for kept in (self._valued, self._counted):
-            kept.start_from_here()
+        self._on_its_way, self._time_limit_s = given, time_limit_s
+
+    @cached_property
+    def _valued(self) -> Kept:
+        """What is lost is weighed by its value."""
+        return self._kept(self._part.value_per_d[self._part.selling] / self._worth_per_d)
+
+    @cached_property
+    def _counted(self) -> Kept:
+        """What is lost is counted, so that a sale of no value is missed, too."""
+        return self._kept(np.ones(len(self._part.selling)))
+
+    def _kept(self, worth: Floats) -> Kept:
+        kept = Kept(self._rows(self._on_its_way, worth), self._time_limit_s)
+        kept.start_from_here()
+        return kept
 
     def loss(self, scenario: Scenario, for_d: float, days: int) -> float:
         return max(0.0, self._least(self._valued, scenario, for_d, days)) * self._worth_per_d
@@ -141,9 +172,9 @@ class _PhasedPart:
             most[self._part.arcs_of.get(what, []), : ceil(for_d)] = 0.0
         return most
 
-    def _rows(self, pipeline: Pipeline, worth: Floats) -> Rows:
+    def _rows(self, given: OnItsWay, worth: Floats) -> Rows:
         days = self._days
-        entries, right = [*self._outputs(), *self._inputs()], self._given(pipeline)
+        entries, right = [*self._outputs(), *self._inputs()], self._given(given)
         row, column, value = (np.concatenate(parts) for parts in zip(*entries, strict=True))
         cost, high = np.zeros(self._end), np.full(self._end, np.inf)
         cost[self._lost : self._made] = np.repeat(worth / self._missable, days)
@@ -171,7 +202,10 @@ class _PhasedPart:
         first = len(part.names) * days
         makes = part.unit[part.source] / (part.per * part.unit[part.target])
         arrive = [
-            (first + _by_day(part.need[[a]], days)[lead:], _by_day(np.array([a]), days, self._ship)[: days - lead])
+            (
+                first + _by_day(part.need[[a]], days)[lead:],
+                _by_day(np.array([a]), days, self._ship)[: max(0, days - lead)],
+            )
             for a, lead in enumerate(self._lead.tolist())
         ]
         return [
@@ -181,7 +215,7 @@ class _PhasedPart:
             *((row, column, np.full(len(row), -makes[a])) for a, (row, column) in enumerate(arrive)),
         ]
 
-    def _given(self, pipeline: Pipeline) -> Floats:
+    def _given(self, given: OnItsWay) -> Floats:
         """The right sides: stocks on day 1, arrivals of what is on its way, and demand."""
         part, days = self._part, self._days
         output = np.repeat(-(part.demand_per_d / part.unit)[:, None], days, axis=1)
@@ -189,8 +223,15 @@ class _PhasedPart:
         inputs = np.zeros((len(part.needs), days))
         inputs[:, 0] = part.amounts.inputs / part.unit[part.needing]
         for arc, need in zip(part.arcs, part.need.tolist(), strict=True):
-            arriving = np.array(pipeline.get(_name(arc), ()), np.float64)[:days]
+            arriving = np.array(given.pipeline.get(name_of(arc), ()), np.float64)[:days]
             inputs[need, : len(arriving)] += arriving / (arc.quantity_per * part.unit[part.place[arc.target]])
+        for day, stocked in given.by_day.items():
+            for name, units in stocked.made.items():
+                if name in part.place:
+                    output[part.place[name], day - 1] += units / part.unit[part.place[name]]
+            for i, (name, what) in enumerate(part.needs):
+                units = stocked.inputs.get((name, what), 0.0)
+                inputs[i, day - 1] += units / part.unit[part.place[name]]
         return np.concatenate([output.ravel(), inputs.ravel()])
 
 
@@ -208,14 +249,6 @@ def _between(left: float, full: float, back: Floats) -> Floats:
     if np.isfinite(full):
         return np.asarray(left + (full - left) * back)
     return np.where(back > 0, np.inf, left)
-
-
-def _lead(arc: Arc) -> int:
-    return ceil(arc.lead_time_d - 1e-9)
-
-
-def _name(arc: Arc) -> tuple[str, str, str]:
-    return (arc.source, arc.target, arc.material)
 
 
 def _by_day(places: Places, days: int, first: int = 0) -> Places:

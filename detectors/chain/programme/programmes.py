@@ -4,22 +4,25 @@
     programmes.loss(Scenario(remaining={"fab": 0}), 30.0)
     programmes.follow(the_same_network_with_other_stocks)
 
-What a component answered is remembered until its stocks or capacities change. Not for use by two threads at once.
+What a component answered is remembered with the amounts it was asked for. Not for use by two threads at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 
 from detectors.chain.network import Network
 from detectors.chain.programme.binding import Binding
-from detectors.chain.programme.components import Amounts, Component, components
+from detectors.chain.programme.components import Amounts, Component, Upstream, components
 from detectors.chain.programme.model import Programme
 from detectors.chain.programme.scenario import NOTHING, Scenario, Unsolved
 from detectors.chain.programme.stocking import Stocking
 
 _Asked = tuple[object, ...]
 _REMEMBERED = 10_000  # answers of one component
+_KEPT_UPSTREAM = 500  # programmes of what serves a single node, a quarter of a megabyte each
 
 
 class Programmes:
@@ -99,7 +102,7 @@ class Programmes:
         self._of = {name: part for part in parts for name in part.names}
 
     def _know(self, scenario: Scenario) -> None:
-        unknown = sorted(scenario.nodes - self._of.keys())
+        unknown = sorted(name for name in scenario.nodes if name not in self._of)
         if unknown:
             raise Unsolved(f"the scenario names {', '.join(unknown)}, which the chain does not have; correct its name")
 
@@ -115,63 +118,84 @@ class Programmes:
 
 
 class _Part:
-    """One component's programme and what it has answered since its amounts last changed."""
+    """One component's programme and what it has answered, by the amounts that it was asked with."""
 
     def __init__(self, plan: Component) -> None:
         self.plan = plan
         self.names = plan.names
         self.sells = bool(len(plan.selling))
         self._programme = Programme(plan)
-        self.amounts = plan.amounts
+        self._upstream: dict[str, _Serving] = {}
         self._answers: dict[_Asked, float | None] = {}
+        self._note(plan.amounts)
 
     def hold(self, amounts: Amounts) -> bool:
         """Takes over stocks and capacities; whether they differ from those before."""
         if self.amounts.equals(amounts):
             return False
-        self.amounts = amounts
-        self._answers.clear()
+        self._note(amounts)
         self._programme.hold(amounts)
         return True
 
     def loss(self, scenario: Scenario, for_d: float) -> float:
-        asked = ("loss", _key(scenario), for_d)
-        if asked not in self._answers:
-            survives_d = self.time_to_survive_d(scenario)
-            lasts = survives_d is None or survives_d >= for_d
-            self._note(asked, 0.0 if lasts else self._programme.loss(scenario, for_d).value)
-        return self._answers[asked] or 0.0
+        return self._known(("loss", self._held, _key(scenario), for_d), lambda: self._loss(scenario, for_d)) or 0.0
 
     def lost_per_d(self, scenario: Scenario) -> float:
-        asked = ("lost_per_d", _key(scenario))
-        if asked not in self._answers:
-            self._note(asked, self._programme.loss(scenario, inf).value)
-        return self._answers[asked] or 0.0
+        asked = ("lost_per_d", self._capacities, _key(scenario))  # without any stock
+        return self._known(asked, lambda: self._programme.loss(scenario, inf).value) or 0.0
 
     def time_to_survive_d(self, scenario: Scenario) -> float | None:
-        asked = ("survive", _key(scenario))
-        if asked not in self._answers:
-            self._note(asked, self._programme.time_to_survive_d(scenario))
-        return self._answers[asked]
+        asked = ("survive", self._held, _key(scenario))
+        return self._known(asked, lambda: self._programme.time_to_survive_d(scenario))
 
     def keeps_rate_d(self, name: str, scenario: Scenario) -> float | None:
-        asked = ("keeps", name, _key(scenario))
-        if asked not in self._answers:
-            self._note(asked, self._keeps_rate_d(name, scenario))
-        return self._answers[asked]
+        serving = self._serving(name)
+        felt, amounts = _felt(serving.upstream.part, scenario), serving.upstream.amounts(self.amounts)
+        asked = ("keeps", name, amounts.fingerprint(), _key(felt))
+        return self._known(asked, lambda: serving.keeps_rate_d(amounts, felt))
 
     def keep_rate_bindings(self, name: str, scenario: Scenario, for_d: float) -> list[Binding]:
         serving = self.plan.serving(name, self.amounts)
         return Programme(serving).bindings(_felt(serving, scenario), for_d)
 
-    def _keeps_rate_d(self, name: str, scenario: Scenario) -> float | None:
-        serving = self.plan.serving(name, self.amounts)
-        return Programme(serving).time_to_survive_d(_felt(serving, scenario))
+    def _note(self, amounts: Amounts) -> None:
+        self.amounts = amounts
+        self._held, self._capacities = amounts.fingerprint(), amounts.capacity_per_d.tobytes()
 
-    def _note(self, asked: _Asked, answer: float | None) -> None:
-        if len(self._answers) >= _REMEMBERED:
-            self._answers.clear()
-        self._answers[asked] = answer
+    def _loss(self, scenario: Scenario, for_d: float) -> float:
+        survives_d = self.time_to_survive_d(scenario)
+        lasts = survives_d is None or survives_d >= for_d
+        return 0.0 if lasts else self._programme.loss(scenario, for_d).value
+
+    def _serving(self, name: str) -> _Serving:
+        """Those asked last stay."""
+        found = self._upstream.pop(name, None) or _Serving(self.plan.upstream_of(name))
+        self._upstream[name] = found
+        if len(self._upstream) > _KEPT_UPSTREAM:
+            del self._upstream[next(iter(self._upstream))]
+        return found
+
+    def _known(self, asked: _Asked, answer: Callable[[], float | None]) -> float | None:
+        if asked not in self._answers:
+            found = answer()
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            self._answers[asked] = found
+        return self._answers[asked]
+
+
+class _Serving:
+    """What lies upstream of one node, with a programme that is built when it is first needed."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self._programme: Programme | None = None
+
+    def keeps_rate_d(self, amounts: Amounts, felt: Scenario) -> float | None:
+        if self._programme is None:
+            self._programme = Programme(replace(self.upstream.part, amounts=amounts))
+        self._programme.hold(amounts)
+        return self._programme.time_to_survive_d(felt)
 
 
 def _felt(part: Component, scenario: Scenario) -> Scenario:

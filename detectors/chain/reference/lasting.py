@@ -1,7 +1,7 @@
 """How long something may last, as a case states it: `lasting_of({"dist": "triangular", "low": 2, ...})`.
 
 Days. All parts of means and quantiles are closed forms, so that answers are exact. Distributions beside those of
-`recovery` (log-normal) and `uncertainty` (uniform): fixed, discrete, triangular, exponential, Weibull, gamma.
+`recovery` (log-normal) and `uncertainty` (uniform, normal): fixed, discrete, triangular, exponential, Weibull, gamma.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy.special import gamma as gamma_function
 from scipy.special import gammainc, gammaincc, gammainccinv
 
 from detectors.chain.recovery import LogNormal
-from detectors.chain.uncertainty import Lasting, Uniform
+from detectors.chain.uncertainty import Lasting, Normal, Uniform
 
 
 class Discrete(NamedTuple):
@@ -154,6 +154,11 @@ def _uniform(stated: Mapping[str, Any]) -> Lasting:
     return Uniform(low, high) if high > low else Discrete((low,), (1.0,))
 
 
+def _normal(stated: Mapping[str, Any]) -> Lasting:
+    mean_d, deviation_d = _must(stated, "mean", "mu"), _must(stated, "sd", "std", "sigma")
+    return Normal(mean_d, deviation_d) if deviation_d else Discrete((mean_d,), (1.0,))
+
+
 def _triangular(stated: Mapping[str, Any]) -> Lasting:
     low, mode, high = _must(stated, "low", "min"), _must(stated, "mode", "peak"), _must(stated, "high", "max")
     _refuse_falling(low=low, mode=mode, high=high)
@@ -227,6 +232,8 @@ _MADE: dict[str, Callable[[Mapping[str, Any]], Lasting]] = {
     "exponential": _exponential,
     "weibull": _weibull,
     "gamma": _gamma,
+    "normal": _normal,
+    "gaussian": _normal,
     "lognormal": _log_normal,
     "discrete": _discrete,
     "empirical": _discrete,

@@ -268,8 +268,9 @@ class TestHowLongItMayLast:
         )
         known = Network(NETWORK.nodes, NETWORK.arcs, NETWORK.stocks, outages=outages)
         exposure = only(SHORT, known)
-        assert (exposure.time_to_recover_d, exposure.recover_p80_d, exposure.recover_p95_d) == pytest.approx((3, 4, 5))
-        assert exposure.lost == 0.0 and exposure.lost_p80 == pytest.approx(0.5 * 400)
+        assert (exposure.time_to_recover_d, exposure.recover_p80_d) == pytest.approx((3, 5))
+        assert exposure.recover_p95_d > 5  # the next may outlast the five that were seen
+        assert exposure.lost == 0.0 and exposure.lost_p80 == pytest.approx(1.5 * 400)
 
     def test_nobody_knowing_how_long_it_takes_is_unknown_with_the_reason(self) -> None:
         nodes = tuple(msgspec.structs.replace(node, time_to_recover_d=None) for node in NETWORK.nodes)

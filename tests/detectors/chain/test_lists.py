@@ -269,3 +269,23 @@ def _keys(found: Lists) -> set[tuple[str, str]]:
 def _bare(row: Row) -> tuple[Any, ...]:
     numbers = {name: value for name, value in row.evidence.items() if isinstance(value, float)}
     return (row.list, row.kind, row.material, numbers, row.at_stake_per_d, row.as_of_ns, row.facts, row.clusters)
+
+
+def test_a_delivery_that_was_due_when_the_stock_was_counted_covers_nothing() -> None:
+    """12 days of mcu are there; what came before the count is in them, what comes after day 12 comes too late."""
+
+    def covered(due_d: float) -> tuple[str, Any]:
+        def moved(stock: Stock) -> Stock:
+            due_ns = stock.as_of_ns + round(due_d * 86_400e9)
+            return replace(stock, in_transit=tuple(replace(one, due_ns=due_ns) for one in stock.in_transit))
+
+        found = lists(Network(NETWORK.nodes, NETWORK.arcs, tuple(map(moved, NETWORK.stocks))))
+        (row,) = [row for row in rows_of(found, Kind.SINGLE_SOURCE) if row.material == "mcu"]
+        return row.cause, row.evidence["on_its_way_d"]
+
+    said, days = covered(10.0)
+    assert days == pytest.approx(8.759, abs=1e-3) and "20.8 days of it are there or come in time" in said
+    for due_d, on_its_way_d in ((-1.0, 0.0), (22.0, 9.585)):
+        said, days = covered(due_d)
+        assert days == pytest.approx(on_its_way_d, abs=1e-3)
+        assert "12 days of it are there or come in time" in said

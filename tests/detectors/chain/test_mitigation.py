@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import inf
 from typing import Any
 
 import numpy as np
 import pytest
 
-from detectors.chain.mitigation import Action, Chance, Change, Field, Mitigations
+from detectors.chain.mitigation import Action, Chance, Change, Field, Mitigations, greatest_first, reduced
 from detectors.chain.network import Network, Stock
 from detectors.chain.programme.scenario import Scenario, Unsolved
 from tests.bench.tiered_networks import three_tier
@@ -85,3 +86,11 @@ def test_actions_that_cannot_be_are_refused() -> None:
     elsewhere = Action("b", 1, (Change("elsewhere", Field.STOCK, 1),))
     with pytest.raises(Unsolved, match="changes elsewhere, which the chain does not have"):
         Mitigations(Network(()), [elsewhere], []).alone()
+
+
+def test_actions_that_do_nothing_do_exactly_nothing_and_stay_in_their_order() -> None:
+    """A solver's 1e-13 is no reduction, and decides no order."""
+    assert [reduced(2680.0, 2680.0 + noise) for noise in (3e-13, -3e-13, -2e-6)] == [0.0, 0.0, 0.0]
+    assert reduced(2680.0, 2600.0) == 80.0
+    assert greatest_first([1.0, 3.0 - 1e-13, 0.0, 3.0, inf, 0.0]) == [4, 1, 3, 0, 2, 5]
+    assert greatest_first([]) == []

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from detectors.chain.live import with_stocks
 from detectors.chain.network import Network, Node, NodeKind, Stock
-from detectors.chain.programme.phased import Phased, planned_pipeline
+from detectors.chain.programme.phased import Phased, first_hit_d
+from detectors.chain.programme.pipeline import planned_pipeline
 from detectors.chain.programme.scenario import Scenario, Unsolved
 from detectors.chain.survive import loss, time_to_survive_d
 from tests.bench.tiered_networks import three_tier
@@ -79,6 +80,22 @@ def test_a_cut_supply_arrives_no_more_once_its_pipeline_is_empty() -> None:
     network = with_stocks(network_of(case("time-h01-serial-leads")["network"]), ())
     cut = Scenario(cut=frozenset({("board", "chip")}))
     assert Phased(network, 60, planned_pipeline(network)).first_hit_d(cut, 20.0) == 8
+
+
+@pytest.mark.parametrize("stock_d", [0, 5, 31, 32, 33, 59, 60])
+def test_a_hit_is_found_however_late_it_is(stock_d: int) -> None:
+    """Within the first horizon in which it is looked for, at its end, after it, and not at all."""
+    stocked = with_stocks(plant(), (Stock(node="plant", on_hand=10.0 * stock_d),))
+    shut = Scenario({"plant": 0.0})
+    hit = first_hit_d(stocked, 60, {}, shut, 60.0)
+    assert hit == (stock_d + 1 if stock_d < 60 else None) == Phased(stocked, 60, {}).first_hit_d(shut, 60.0)
+
+
+def test_a_horizon_may_be_shorter_than_a_lead_time() -> None:
+    network = with_stocks(network_of(case("time-h01-serial-leads")["network"]), ())
+    cut = Scenario(cut=frozenset({("board", "chip")}))
+    for days, hit in ((2, None), (7, None), (8, 8)):
+        assert Phased(network, days, planned_pipeline(network)).first_hit_d(cut, 20.0) == hit
 
 
 def test_a_horizon_without_a_day_is_refused() -> None:

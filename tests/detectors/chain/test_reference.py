@@ -353,7 +353,8 @@ def test_a_time_left_out_is_that_of_what_is_shut() -> None:
     stated = bare(case("rei-h04-ford-teaching"))
     for one in stated["scenarios"][1:]:
         del one["t"]
-    assert answers(stated) == answers(case("rei-h04-ford-teaching"))
+    known = answers(case("rei-h04-ford-teaching"))
+    assert pruned(answers(stated), known) == known
 
 
 def test_upstream_ratios_of_their_own_stand_beside_single_failures() -> None:
@@ -373,9 +374,31 @@ def test_shares_without_tolerance_go_on_until_nothing_moves() -> None:
 def test_ties_between_outages_that_end_and_those_that_run_count_both_as_at_risk() -> None:
     outages = [{"days": 4, "ended": True}, {"days": 4, "ended": False}, {"days": 4, "ended": True}, {"days": 9.5}]
     told = answers({"kind": "ttr-history", "outages": outages})
-    assert told == {"survival": {"4": pytest.approx(0.5), "9.5": 0.0}, "median": 4, "completed_only_median": 4}
+    assert told.pop("survival") == {"4": pytest.approx(0.5), "9.5": 0.0}
+    assert told == {"median": 4, "p80": 9.5, "p95": 9.5, "completed_only_median": 4}
     running = answers({"kind": "ttr-history", "outages": [{"days": 3, "ended": False}]})
-    assert running == {"survival": {}, "median": None, "completed_only_median": None}
+    assert running == {"survival": {}, "median": None, "p80": None, "p95": None, "completed_only_median": None}
+
+
+@pytest.mark.parametrize("name", ["index", "rei", "exposure_index"])
+def test_the_exposure_index_is_a_part_of_the_largest_loss_of_one_node(name: str) -> None:
+    stated = deepcopy(case("rei-h04-ford-teaching"))
+    singles = [one for one in stated["scenarios"] if len(one["shut"]) == 1]
+    largest = max(one["expected"]["loss"] for one in singles)
+    for one in stated["scenarios"]:
+        one["expected"][name] = one["expected"]["loss"] / largest
+    assert {round(one["expected"][name], 3) for one in singles} == {0.0, 0.455, 1.0}
+    assert judged(stated).agrees
+    singles[-1]["expected"][name] += 1e-4
+    assert judged(stated).agrees is False
+
+
+def test_quantiles_of_a_history_are_the_first_days_with_so_many_recovered() -> None:
+    stated = deepcopy(case("ttr-h01-censored"))
+    stated["expected"] |= {"p30": 3, "p80": 12, "p95": 12}
+    assert judged(stated).agrees
+    stated["expected"]["p80"] = 8
+    assert judged(stated).agrees is False
 
 
 def test_an_index_of_silent_lines_says_nothing_and_covers_nothing() -> None:
@@ -416,7 +439,14 @@ DISTRIBUTIONS: list[tuple[dict[str, Any], Any]] = [
     ({"dist": "log-normal", "mean": 20, "sd": 10}, stats.lognorm(np.sqrt(np.log(1.25)), 0, 20 / np.sqrt(1.25))),
     ({"dist": "weibull", "shape": 1.7, "scale": 18}, stats.weibull_min(1.7, 0, 18)),
     ({"dist": "gamma", "shape": 2.2, "scale": 7}, stats.gamma(2.2, 0, 7)),
+    ({"dist": "normal", "mean": 30, "sd": 4}, stats.norm(30, 4)),
 ]
+
+
+def test_a_normal_time_is_never_below_nothing() -> None:
+    mine, drawn = lasting_of({"dist": "normal", "mean": 2, "sd": 5}), stats.norm(2, 5)
+    assert (mine.still_out(-1.0), mine.quantile_d(0.2)) == (1.0, 0.0)
+    assert mine.sum_d(0.0, inf) == pytest.approx(quad(lambda d: d * drawn.pdf(d), 0, 60)[0], rel=1e-9)
 
 
 @pytest.mark.parametrize(("stated", "known"), DISTRIBUTIONS)

@@ -9,15 +9,18 @@ import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from collector.clocks.clock import WallClock
 from deploy.chain_why import answer_of, thresholds_of
 from deploy.cli import app
+from detectors.chain.arrivals import as_counted
 from detectors.chain.disruption import causes_of, disruption_of
 from detectors.chain.exposure import Asked, asked_of, exposures
 from detectors.chain.floor import Floor
 from detectors.chain.live import with_stocks
-from detectors.chain.network import Network
+from detectors.chain.map.folder import load
+from detectors.chain.network import Network, Stock
 from detectors.chain.state import Colour, Thresholds, state_of
-from detectors.chain.why import Signal, UnknownNode, Why, why
+from detectors.chain.why import Signal, Turn, UnknownNode, Why, signals_of_failures, why
 from tests.detectors.chain.test_exposure import NETWORK, NOW_NS, SHORT, alert
 
 DEMO = Path(__file__).parents[3] / "deploy" / "sites" / "nev_drive" / "chain"
@@ -86,6 +89,32 @@ def test_what_nothing_reaches_is_green() -> None:
 def test_of_two_signals_the_worse_is_told() -> None:
     both = Floor(stock=SHORT.stock, line_ratio={"line": 0.9}, alerts=(*SHORT.alerts, alert("output_drop")))
     assert explained("shop", both).signal == "shortage"
+
+
+def test_a_stock_that_leaves_another_signal_is_not_said_to_turn_the_node() -> None:
+    """The demo's vehicle_plant: a stock that helps against the signal told leaves others that keep the plant red."""
+    network = as_counted(load(DEMO))
+    found = answer_of(DEMO, "vehicle_plant")
+    turns = {(turn.node, turn.material): turn for turn in found.why.turns}
+    assert turns and "motor_1 stops" in found.why.also
+    for turn in turns.values():
+        assert turn.verified and turn.kept_by and set(turn.kept_by) <= set(found.why.also)
+        more = tuple(_more(network, one, turn) if is_at(one, turn) else one for one in network.stocks)
+        asked = asked_of(with_stocks(network, more), Floor(), WallClock().now_ns())
+        again = why(asked, "vehicle_plant", list(signals_of_failures(asked, "vehicle_plant")))
+        assert again.colour is Colour.RED and again.signal in turn.kept_by
+    inverter = answer_of(DEMO, "inverter_1").why
+    assert [bool(turn.kept_by) for turn in inverter.turns] == [True, False, True] and inverter.also
+    said = "\n".join(found.sentences())
+    assert "against this alone; still red: " in said and "no stock alone turns it" in said
+
+
+def is_at(stock: Stock, turn: Turn) -> bool:
+    return (stock.node, stock.material) == (turn.node, turn.material)
+
+
+def _more(network: Network, stock: Stock, turn: Turn) -> Stock:
+    return replace(stock, on_hand=stock.on_hand + turn.stock_d * network.planned_use_per_d(stock))
 
 
 def test_an_unknown_node_is_refused_with_the_name_that_was_probably_meant() -> None:

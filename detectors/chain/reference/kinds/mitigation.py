@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from math import inf, log10
+from math import inf
 from typing import Any
 
 import msgspec
 
 from detectors.chain import mitigation
-from detectors.chain.mitigation import Chance, Field, Mitigations
+from detectors.chain.mitigation import Chance, Field, Mitigations, greatest_first, reduced
 from detectors.chain.network import Network, Stock
 from detectors.chain.programme.programmes import Programmes
 from detectors.chain.reference.stated import (
@@ -33,7 +33,6 @@ from detectors.chain.reference.stated import (
 _FIELDS = ("stock", "capacity", "demand", "margin")
 _MOST_ACTIONS = 14  # of which every set can be weighed
 _SAME = 1e-9  # of the baseline: risks that differ less are equal, and the cheaper set is better
-_DIGITS = 9  # to which two reductions per cost are equal, and stay in the order of the case
 
 
 class ChanceStated(ScenarioStated, kw_only=True):
@@ -194,19 +193,14 @@ def _action(stated: ActionStated) -> mitigation.Action:
 
 
 def _alone(case: MitigationCase, risk: Callable[[_Set], float]) -> list[dict[str, Any]]:
-    found = []
+    """The best per cost first, a free action before all; equal ones in the order of the case."""
+    found, per_costs = [], []
     for i, action in enumerate(case.actions):
-        reduction = risk(()) - risk((i,))
+        reduction = reduced(risk(()), risk((i,)))
         per_cost = reduction / action.cost if action.cost else None
         found.append({"id": action.id, "reduction": reduction, "per_cost": per_cost})
-    return sorted(found, key=lambda one: -_rounded(one["per_cost"]))
-
-
-def _rounded(number: float | None) -> float:
-    """To so many digits that two equal ones are equal; nothing is the most."""
-    if number is None:
-        return inf
-    return round(number, _DIGITS - 1 - int(log10(abs(number)))) if number else 0.0
+        per_costs.append(inf if per_cost is None else per_cost)
+    return [found[i] for i in greatest_first(per_costs)]
 
 
 def _plan(case: MitigationCase, risk: float, taken: _Set) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from detectors.chain.network import Arc
-from detectors.chain.programme.phased import Phased, Pipeline
+from detectors.chain.programme.phased import Phased
+from detectors.chain.programme.pipeline import Pipeline
 from detectors.chain.reference.stated import ArcStated, NetworkStated, Number, ScenarioStated, at
 
 
