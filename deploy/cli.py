@@ -149,8 +149,8 @@ def detect(site: SitePath, spool: SpoolOption = None) -> None:
 def board(
     site: SitePath,
     spool: SpoolOption = None,
-    host: Annotated[str | None, typer.Option(help="Listen here instead of [board] host.")] = None,
-    port: Annotated[int | None, typer.Option(help="Listen here instead of [board] port.")] = None,
+    host: Annotated[str | None, typer.Option(help=r"Listen here instead of \[board] host.")] = None,
+    port: Annotated[int | None, typer.Option(help=r"Listen here instead of \[board] port.")] = None,
 ) -> None:
     """Serves the local board over the spool, until Ctrl-C or SIGTERM."""
     from deploy.running import start_board

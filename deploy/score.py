@@ -7,6 +7,7 @@ with a verdict for each of its rows, and a `Scored` that says what it came to.
 from __future__ import annotations
 
 import importlib
+import math
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +34,10 @@ from detectors.offline.verdicts import Verdicts
 
 _MOST_CELLS = 10_000_000  # rows times columns; past that only the rows' own verdicts are written
 _STALE_STEPS = 60.0
+_WINDOW_ROWS, _LEAST_WINDOW_ROWS = 15, 10  # of a window: fewer than the last say too little of a rate
 _LEAST_ROWS, _ENOUGH_ROWS = 100, 1_000  # of a lesson: a person who names fewer means it
 _LEAST_ALARMS_PER_D, _S_PER_D = 0.1, 86_400.0
+_NOTHING_TOLD = "every row scores 0: the method tells nothing apart here; take another, or look at what taught it"
 _KINDS = (Kind.GAUGE, Kind.COUNTER, Kind.STOCK)
 
 Progress = Callable[[int, int, int], None]  # (rows done, of so many, at_ns)
@@ -79,6 +82,7 @@ def score_files(files: Sequence[Path], options: ScoreOptions, progress: Progress
     """Scores every file on its own, with a method that starts afresh. Raises AndonError."""
     chosen(options.method, options.options, 0)
     kinds = kinds_of(options.kinds)
+    _check_targets(files, options)
     taught = read_table(options.train, options.choice) if options.train else None
     names = [file.name for file in files]
     twice = next((name for name in names if names.count(name) > 1), "")
@@ -87,18 +91,29 @@ def score_files(files: Sequence[Path], options: ScoreOptions, progress: Progress
     return [_score(file, options, kinds, taught, progress) for file in files]
 
 
+def _check_targets(files: Sequence[Path], options: ScoreOptions) -> None:
+    """No file that is read may be written to, whatever it is called there. Raises ScoreError."""
+    given = [*files, *([options.train] if options.train else [])]
+    read = {(found.st_dev, found.st_ino) for found in (one.stat() for one in given if one.exists())}
+    for target in (options.out / file.name for file in files):
+        if target.exists() and (target.stat().st_dev, target.stat().st_ino) in read:
+            raise ScoreError(f"--out {options.out}: would overwrite {target}, which is read; name another folder")
+
+
 class Chosen(NamedTuple):
-    """How to start a method, and the length of the slots of time that it judges (0: it judges readings)."""
+    """How to start a method, the length of the slots of time that it judges (0: it judges readings), and its window."""
 
     build: Callable[[Context], Detector]
     slot_ns: int
+    window_s: float = 0.0
 
 
 def chosen(method: str, options: Sequence[str], step_ns: int, taught_rows: int = 0, columns: int = 1) -> Chosen:
     """A method with `key=value` options, at the pace of a table's rows. Raises ScoreError.
 
-    One that judges slots of `every_s`, forgets after `stale_s`, wants `min_rows` to learn from or `warm_rows` before it
-    judges, or is stricter for more `columns`, follows the table where nobody says otherwise.
+    One that judges slots of `every_s` or a window of `window_s`, forgets after `stale_s`, wants `min_rows` to learn
+    from or `warm_rows` before it judges, or is stricter for more `columns`, follows the table where nobody says
+    otherwise.
     """
     module = _module(method)
     said = dict(map(_option, options))
@@ -111,9 +126,13 @@ def chosen(method: str, options: Sequence[str], step_ns: int, taught_rows: int =
             raise ScoreError(f"{method} cannot go without `{name}`; add --option {name}=...")
     step_s = step_ns / NS_PER_S
     paced: dict[str, float] = {"every_s": step_s, "stale_s": _STALE_STEPS * step_s} if step_ns else {}
+    if step_s * _WINDOW_ROWS > _default(known, "window_s"):
+        paced |= {"window_s": step_s * _WINDOW_ROWS}
     if taught_rows:
         paced |= {"min_rows": max(_LEAST_ROWS, min(taught_rows, _ENOUGH_ROWS))}
         paced |= {"warm_rows": max(_LEAST_ROWS, taught_rows)}
+        if taught_rows > _default(known, "memory_rows"):  # all that was taught counts alike
+            paced |= {"memory_rows": taught_rows}
     if (
         taught_rows and step_s and "min_rows" in known
     ):  # a tail tells of nothing rarer than once in what it was learned of
@@ -129,7 +148,7 @@ def chosen(method: str, options: Sequence[str], step_ns: int, taught_rows: int =
         detector: Detector = module.build(own, context)
         return detector
 
-    return Chosen(build, int(getattr(own, "every_s", 0) * NS_PER_S))
+    return Chosen(build, int(getattr(own, "every_s", 0) * NS_PER_S), float(getattr(own, "window_s", 0.0)))
 
 
 def kinds_of(given: Sequence[str]) -> Mapping[str, Kind]:
@@ -148,6 +167,11 @@ def _module(method: str) -> ModuleType:
     if method not in offered:
         raise ScoreError(f"--method {method}: no such method; there is {', '.join(offered)}")
     return importlib.import_module(f"{methods.__name__}.{method}")
+
+
+def _default(known: Mapping[str, Any], name: str) -> float:
+    """What an option is where nobody says; endless for one that the method has not."""
+    return float(known[name].default) if name in known else math.inf
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -171,7 +195,8 @@ def _score(
     found = read_table(file, options.choice)
     _check(found, options, kinds)
     whole, taught_rows = before(taught, found) if taught else (found, _first_rows(found, options.train_rows))
-    method = chosen(options.method, options.options, found.table.step_ns, taught_rows, len(whole.table.names))
+    telling_rows = int(np.isfinite(whole.table.value[:taught_rows]).any(axis=1).sum())
+    method = chosen(options.method, options.options, found.table.step_ns, telling_rows, len(whole.table.names))
     with_series = whole.table.value.size <= _MOST_CELLS
     explained: dict[int, Evidence] | None = {} if options.explain else None
     began = time.perf_counter()
@@ -203,6 +228,7 @@ def _score(
     own = alarm[taught_rows:] if taught else alarm
     stretches = int((np.diff(own.astype(np.int8), prepend=0) == 1).sum())
     notices = [*found.notices, *_notices(file, whole, verdicts, with_series=with_series)]
+    notices += _window_notices(file, method.window_s, found.table.step_ns / NS_PER_S)
     columns = len(found.table.names)
     return Scored(str(file), str(target), len(found), columns, taught_rows, int(own.sum()), stretches, took_s, notices)
 
@@ -232,6 +258,13 @@ def _alarms(verdicts: Verdicts, taught_rows: int) -> NDArray[np.bool_]:
     return alarm
 
 
+def _window_notices(file: Path, window_s: float, step_s: float) -> list[str]:
+    if not 0 < window_s < _LEAST_WINDOW_ROWS * step_s:
+        return []
+    told = f"{file.name}: window_s {window_s:g} holds fewer than {_LEAST_WINDOW_ROWS} rows, which say little of a rate"
+    return [f"{told}; take {_WINDOW_ROWS * step_s:g}, or leave it out"]
+
+
 def _notices(file: Path, whole: CsvTable, verdicts: Verdicts, *, with_series: bool) -> list[str]:
     said = []
     others: dict[Kind, list[str]] = {kind: [] for kind in _KINDS if kind is not Kind.GAUGE}
@@ -243,6 +276,10 @@ def _notices(file: Path, whole: CsvTable, verdicts: Verdicts, *, with_series: bo
         said.append(f"{file.name}: the lesson of the first {verdicts.taught_rows} rows: {verdicts.lesson}")
     if np.isnan(verdicts.score).all():
         said.append(f"{file.name}: the method had nothing to say of these rows; take another, or give it more of them")
+    said += [f"{file.name}: {name}: only rises, so it is judged by its rise from row to row" for name in verdicts.rates]
+    judged_score = verdicts.score[verdicts.taught_rows :]
+    if len(judged_score) > 1 and np.nanmax(judged_score, initial=0.0) <= 0.0 and not np.isnan(judged_score).all():
+        said.append(f"{file.name}: {_NOTHING_TOLD}")
     if not with_series:
         said.append(f"{file.name}: more than {_MOST_CELLS:,} cells: only the rows' own verdicts are written")
     return said

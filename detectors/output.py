@@ -13,7 +13,7 @@ from collector.readings import NS_PER_S, Series
 from detectors.calendar import Calendar
 from detectors.detector import NAN, Evidence, Point
 from detectors.quantile import median
-from detectors.slow_drop import SlowDrop
+from detectors.slow_drop import SlowDrop, stood
 from detectors.surroundings import Surroundings
 from detectors.usual_output import SLOTS, WINDOWS_TO_CHART, Habits, Output, units_made
 
@@ -67,9 +67,9 @@ class OutputRate:
         self._chart(memory, at_ns, units, ran=memory.from_ns == usual_from_ns and not is_hole)
         point = self._judge(series, memory, at_ns)
         if units > 0 and is_known and memory.from_ns == usual_from_ns:
-            self._habits.learn_interval(memory, interval_s)
+            self._habits.learn_interval(memory, at_ns, interval_s)
         if memory.slot > last_slot and not self.around.changeover:
-            self._habits.learn_rate(memory, at_ns)
+            self._habits.learn_rate(memory, on_event=series.on_event)
         return point
 
     def passed(self, series: Series, memory: Output, at_ns: int) -> Point | None:
@@ -173,17 +173,19 @@ class OutputRate:
         slot = at_ns // self._slot_ns
         passed = min(slot - memory.slot, SLOTS)
         memory.slots = [*memory.slots[passed:], *[0.0] * passed]
+        memory.slots_s = [*memory.slots_s[passed:], *[0.0] * passed]
         memory.slot = slot
         if memory.from_ns >= at_ns:
-            memory.slots = [0.0] * SLOTS
+            memory.slots, memory.slots_s = [0.0] * SLOTS, [0.0] * SLOTS
         else:
             memory.slots[-1] += units
+            memory.slots_s[-1] += (at_ns - max(memory.last_ns, memory.from_ns)) / NS_PER_S
 
     def _chart(self, memory: Output, at_ns: int, units: float, *, ran: bool) -> None:
         """Gives the slow chart what was made while the line ran; a stretch with a stop or a hole in it is no part."""
         chart, usual = memory.chart, memory.usual
         if not ran or math.isnan(usual.mid) or self.around.changeover:
-            chart.made = chart.usual = chart.over_s = 0.0
+            stood(chart)
             return
         if len(memory.windows) >= WINDOWS_TO_CHART and usual.mid > 0:
             over_s = (at_ns - memory.last_ns) / NS_PER_S

@@ -37,6 +37,7 @@ class Chart(msgspec.Struct):
     made: float = 0.0
     usual: float = 0.0
     over_s: float = 0.0
+    ran: tuple[float, float, float] = (0.0, 1.0, 0.0)  # sum, dispersion and lost at the last count
 
 
 class SlowDrop:
@@ -51,8 +52,13 @@ class SlowDrop:
         chart.made += made
         chart.usual += usual
         chart.over_s += over_s
-        if chart.usual / chart.dispersion < LEAST_UNITS:
-            return
+        if chart.usual / chart.dispersion >= LEAST_UNITS:
+            self._close(chart, at_ns)
+        if made > 0:
+            chart.ran = (chart.sum, chart.dispersion, chart.lost)
+
+    def _close(self, chart: Chart, at_ns: int) -> None:
+        """The interval is over."""
         if chart.sum <= 0.0:
             chart.began_ns, chart.lost = at_ns - int(chart.over_s * NS_PER_S), 0.0
         chart.sum = min(max(chart.sum + self._step(chart), 0.0), _CAP)
@@ -70,6 +76,17 @@ class SlowDrop:
         scale = usual / designed
         towards = 1.0 if self._drop_ratio > 0 else -1.0
         return towards * (k * scale - chart.made / chart.dispersion) / (h * max(scale, 1.0))
+
+
+def fresh(dispersion: float) -> Chart:
+    """A chart that has summed up nothing."""
+    return Chart(dispersion=dispersion, ran=(0.0, dispersion, 0.0))
+
+
+def stood(chart: Chart) -> None:
+    """The line has not been running since its last count: what was summed up since then is undone."""
+    chart.sum, chart.dispersion, chart.lost = chart.ran
+    chart.made = chart.usual = chart.over_s = 0.0
 
 
 def _learn_dispersion(chart: Chart) -> None:

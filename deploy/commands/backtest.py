@@ -16,7 +16,9 @@ def backtest(
     site: SitePath,
     since: Annotated[str, typer.Option("--from", help="Judge from here on (ISO 8601); what is before teaches.")] = "",
     until: Annotated[str, typer.Option("--to", help="Replay nothing from here on.")] = "",
-    rules: Annotated[Path | None, typer.Option(help="A TOML file whose [[rule]]s stand in for the site's.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help=r"A TOML file whose [\[rule]] sections stand in for the site's.")
+    ] = None,
     capture: Annotated[Path | None, typer.Option(help="Replay this recording instead of the site's spool.")] = None,
     truth: Annotated[Path | None, typer.Option(help="truth.json of a simulated plant, to judge by.")] = None,
     operators: Annotated[int, typer.Option(min=1, help="Who shares the alerts.")] = 1,
@@ -30,17 +32,10 @@ def backtest(
     from deploy.site import load_site
 
     zone = load_site(site).site.timezone
-    options = BacktestOptions(
-        site,
-        spool,
-        _instant("--from", since, zone, otherwise=0),
-        _instant("--to", until, zone, otherwise=2**62),
-        rules,
-        capture,
-        truth,
-        operators,
-        report,
-    )
+    from_ns, to_ns = _instant("--from", since, zone, otherwise=0), _instant("--to", until, zone, otherwise=2**62)
+    if from_ns >= to_ns:
+        raise typer.BadParameter(f"--from {since} is not before --to {until}; write the earlier one first")
+    options = BacktestOptions(site, spool, from_ns, to_ns, rules, capture, truth, operators, report)
     with progress_bar("backtest") as on_replayed:
         found = run_backtest(options, on_replayed)
     if as_json:

@@ -14,14 +14,21 @@ from deploy.commands.console import Json, err, out, say
 
 def run_bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]... [DIR]", help="Only these benchmarks; the data of one.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]... [DIR]", help="Only these benchmarks; after one that reads data, its folder."),
     ] = None,
     results: Annotated[Path | None, typer.Option("--out", help="Where a benchmark with data writes results.")] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Runs of each instead of three.")] = None,
+    series: Annotated[int | None, typer.Option(min=40, help="Of `quiet`: how many series the plant has.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Of `quiet`: for how many days.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of `quiet`: another plant.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measures this machine: every benchmark three times, median and spread beside its bar."""
     names, given = _sorted_out(names or [], results)
+    given = given._replace(series=series, days=days, seed=seed)
+    if given[2:] != Given()[2:] and not (names and all(map(figure.takes_size, names))):
+        raise typer.BadParameter("--series, --days and --seed are of `quiet`: name it")
     machine = figure.machine()
     if not as_json:
         say(machine)
@@ -50,6 +57,8 @@ def _told(name: str, runs: int | None, given: Given, *, as_json: bool) -> dict[s
         with err.status(f"{name} ...") as progress:
             measured = figure.measure(name, lambda run, of: progress.update(f"{name}: run {run} of {of}"), runs, given)
     except figure.NotMeasured as error:
+        if given.data is not None:
+            raise
         if not as_json:
             say(f"{name}: NOT MEASURED: {error}")
         return {"bench": name, "not_measured": str(error)}

@@ -23,7 +23,7 @@ out = Console()
 err = Console(stderr=True)
 
 SitePath = Annotated[Path, typer.Argument(metavar="SITE.TOML", help="The site's configuration.")]
-SpoolOption = Annotated[Path | None, typer.Option("--spool", help="Another spool file than [spool] path.")]
+SpoolOption = Annotated[Path | None, typer.Option("--spool", help=r"Another spool file than \[spool] path.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 OnPublished = Callable[[int, int | None, int], None]  # (published, total if known, event time in ns)
 

@@ -69,7 +69,9 @@ def dead_replay(
     site: SitePath,
     spool: SpoolOption = None,
     topic: Annotated[str, typer.Option(help="Only letters of this topic.")] = "",
-    store: Annotated[str, typer.Option(help="Instead: the rows that this [[sink]] refused, offered to it again.")] = "",
+    store: Annotated[
+        str, typer.Option(help=r"Instead: the rows that this [\[sink]] refused, offered to it again.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Decodes the letters again after site.toml was mended; what can be read now is stored with its own times."""

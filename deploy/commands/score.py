@@ -34,6 +34,12 @@ def score(
     A score of 1.0 is the method's own threshold; it is empty while the method does not know enough. Of several
     columns, a row's score and alarm are the largest of its columns', or the method's own where it judges a row as a
     whole; `worst` names the column. Columns are gauges unless the method has nothing to say of gauges.
+
+    `alarm` is 1 in every row in which an alarm stands: compare it with labels of rows. `event` is 1 in the first row of
+    each: count it to know how often somebody would have been called.
+
+    A method that looks back over a window, and is not told how long, takes at least 15 rows. No calendar is known here:
+    to `output_drop` a counter that stands at night is a stop, which ends with the first count.
     """
     from deploy.score import ScoreOptions, score_files
     from deploy.tables.columns import Choice

@@ -12,7 +12,7 @@ import numpy as np
 
 from collector.recognition.instants import is_called_time
 from deploy.tables.csv_rows import Layout, TableError, chunks_of, number_of
-from deploy.tables.instants import looks_like_time
+from deploy.tables.dates import is_clock, looks_like_time
 from deploy.tables.long_table import tag_and_value
 from detectors.offline.table import Floats
 
@@ -88,4 +88,4 @@ def _numbers(cells: Sequence[str], layout: Layout) -> Floats:
 def _may_say_when(name: str, cells: Sequence[str], choice: Choice, *, is_first: bool) -> bool:
     if choice.time:
         return name == choice.time
-    return is_first or is_called_time(name) or any(looks_like_time(cell) for cell in cells[:200])
+    return is_first or is_called_time(name) or any(looks_like_time(cell) or is_clock(cell) for cell in cells[:200])

@@ -10,23 +10,33 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from collector.errors import AndonError
 from collector.formats.csv import plain_number
-from deploy.tables.instants import looks_like_time
+from deploy.tables.dates import looks_like_time
 
 Decimal = Literal[".", ","]
 
-_DELIMITERS = (";", "\t", "|", ",")  # the comma last: it may be a decimal mark
+_DELIMITERS = (";", "\t", "|", ",", " ")  # the comma late: it may be a decimal mark; blanks also part date and time
 _SAMPLE_LINES = 60
 _SAMPLE_BYTES = 64 * 1024
 _ROWS_AT_ONCE = 50_000
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?\s*")
+_DECIMAL_POINT = re.compile(r"\s*[+-]?(\d+|\d{1,3}(,\d{3})+)\.\d+([eE][+-]?\d+)?\s*")
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*")
 _MARKS_OF_ORDER = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+class _Rows(Protocol):
+    """A reader of rows that knows its line."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
 
 
 class TableError(AndonError):
@@ -58,7 +68,7 @@ def layout_of(path: Path) -> Layout:
         raise TableError(f"{path}: holds no row; export it again with at least one column of numbers")
     delimiter = max(_DELIMITERS, key=lambda mark: _readable_cells(sample, mark))
     rows = _split(sample, delimiter)
-    decimal: Decimal = "," if delimiter != "," and _has_decimal_comma(rows) else "."
+    decimal: Decimal = "," if _has_decimal_comma(rows, delimiter) else "."
     width = Counter(map(len, rows)).most_common(1)[0][0]
     titles = _titles(rows, width, decimal)
     if not titles:
@@ -72,7 +82,7 @@ def chunks_of(path: Path, layout: Layout) -> Iterator[list[list[str]]]:
     """The rows that hold something, up to 50,000 at a time. Raises TableError."""
     with path.open(encoding=layout.encoding, errors="replace", newline="") as opened:
         text = islice(opened, layout.head, None)
-        reader = csv.reader((line.replace("\0", "") for line in text), delimiter=layout.delimiter)
+        reader = _reader((line.replace("\0", "") for line in text), layout.delimiter)
         try:
             while chunk := list(islice(reader, _ROWS_AT_ONCE)):
                 yield [row for row in chunk if row and _is_row(row)]
@@ -84,6 +94,8 @@ def chunks_of(path: Path, layout: Layout) -> Iterator[list[list[str]]]:
 def number_of(text: str, decimal: Decimal) -> float:
     """A cell's number, NaN where it is none. `true` and `on` are 1, `false` and `off` 0."""
     try:
+        if decimal == "." and _THOUSANDS.fullmatch(text):
+            return float(text.replace(",", ""))
         return float(plain_number(text, decimal))
     except ValueError:
         return _WORDS.get(text.strip().lower(), float("nan"))
@@ -117,7 +129,14 @@ def _is_row(row: Sequence[str]) -> bool:
 
 
 def _split(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    return list(csv.reader(lines, delimiter=delimiter))
+    return list(_reader(lines, delimiter))
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> _Rows:
+    """Rows of cells; where blanks part columns, several are one, and those around a line part nothing."""
+    if delimiter != " ":
+        return csv.reader(lines, delimiter=delimiter)
+    return csv.reader((f"{line.strip()}\n" for line in lines), delimiter=" ", skipinitialspace=True)
 
 
 def _readable_cells(lines: Sequence[str], delimiter: str) -> tuple[int, int]:
@@ -138,8 +157,13 @@ def _is_readable(cell: str, decimal: Decimal) -> bool:
     return is_number(cell, decimal) or looks_like_time(cell)
 
 
-def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
-    return any(_DECIMAL_COMMA.fullmatch(cell) for row in rows for cell in row)
+def _has_decimal_comma(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """In a file of commas a cell that holds one is quoted; it may be a number in thousands, too."""
+    found = [cell for row in rows for cell in row if _DECIMAL_COMMA.fullmatch(cell)]
+    if delimiter != ",":
+        return bool(found)
+    has_point = any(_DECIMAL_POINT.fullmatch(cell) for row in rows for cell in row)
+    return not has_point and any(not _THOUSANDS.fullmatch(cell) for cell in found)
 
 
 def _titles(rows: Sequence[Sequence[str]], width: int, decimal: Decimal) -> list[int]:

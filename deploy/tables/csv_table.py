@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,16 +20,23 @@ from collector.recognition.instants import is_called_time
 from collector.recognition.quantity import words_of
 from deploy.tables.columns import Choice, Columns, read_columns
 from deploy.tables.csv_rows import TableError, layout_of
-from deploy.tables.instants import START_NS, UNREAD, Instants, Written, instants_in, seconds_in
-from deploy.tables.long_table import tag_and_value, widened
+from deploy.tables.dates import is_clock, is_date_alone
+from deploy.tables.instants import START_NS, UNREAD, Instants, Written, clocks_in, instants_in, seconds_in, serials_in
+from deploy.tables.long_table import apart, tag_and_value, widened
 from deploy.tables.order import in_order
-from detectors.offline.table import Table
+from detectors.offline.table import Floats, Table
 
 _NUMBERS_RATIO = 0.5  # of a column's cells that say something; a column of fewer holds texts
 _ANSWERS = re.compile(
-    r"(is[ _])?(anomal\w*|outliers?|attacks?|labels?|change_?points?|ground[ _]truth|y_true)([ _].*|\d*)", re.IGNORECASE
+    r"(is[ _])?(anomal\w*|outliers?|attacks?|labels?|change_?points?|ground[ _]truth|y_true)([ _].*|\d*)"
+    r"|targets?|faults?([ _]?(numbers?|no|nr|id|flag|type|class|label))?|att[ _]?flag|normal/attack",
+    re.IGNORECASE,
 )
+_RUNS = re.compile(r"(simulation|experiment|test)[ _]?(runs?|no|nr|number|id)|run[ _]?(no|nr|number|id)", re.IGNORECASE)
+_CLOCKS = ("time", "zeit", "uhrzeit", "hour", "clock", "time of day", "time_of_day")
+_DATES = ("date", "datum", "day")
 _SECONDS = frozenset(("time", "t", "ts", "timestamp", "s", "sec", "seconds", "time_s", "zeit"))
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 _PER = {"ms": 0.001, "min": 60.0, "minutes": 60.0, "h": 3600.0, "hours": 3600.0}  # seconds, by a word of its name
 _NUMBERING = frozenset(
     ("", "index", "unnamed: 0", "row", "row_number", "nr", "no", "no.", "#", "sample", "cycle", "id")
@@ -106,11 +113,12 @@ def _when(path: Path, columns: Columns, choice: Choice, notices: list[str]) -> t
 def _candidates(columns: Columns) -> list[tuple[tuple[str, ...], Sequence[str]]]:
     """Columns that may say when, those called so first; a date and a time of day in two columns go together."""
     texts = columns.texts
-    dates = [name for name in texts if name.lower() in ("date", "datum", "day")]
-    clocks = [name for name in texts if name.lower() in ("time", "zeit", "uhrzeit", "hour")]
+    dates = [name for name in texts if name.lower() in _DATES or _says(texts[name], is_date_alone)]
+    clocks = [name for name in texts if name.lower() in _CLOCKS or _says(texts[name], is_clock)]
+    clocks.sort(key=lambda name: not (name.lower() in _CLOCKS or is_called_time(name)))
     alone = sorted(texts, key=lambda name: not is_called_time(name))
     found: list[tuple[tuple[str, ...], Sequence[str]]] = [((name,), texts[name]) for name in alone]
-    if dates and clocks:
+    if dates and clocks and dates[0] != clocks[0]:
         joined = [
             f"{date.strip()} {clock.strip()}" for date, clock in zip(texts[dates[0]], texts[clocks[0]], strict=True)
         ]
@@ -118,11 +126,21 @@ def _candidates(columns: Columns) -> list[tuple[tuple[str, ...], Sequence[str]]]
     return found
 
 
+def _says(texts: Sequence[str], what: Callable[[str], bool]) -> bool:
+    """Whether the first cells that hold something are written so."""
+    first = [text for text in texts[:20] if text.strip()]
+    return bool(first) and all(map(what, first))
+
+
 def _instants(names: Sequence[str], texts: Sequence[str], choice: Choice) -> Written | None:
     found = instants_in(names[0], texts, choice.zone)
     if found is not None and (found.at_ns != UNREAD).any():
         return found
     name = names[0]
+    is_called_so = bool(choice.time) or is_called_time(name) or name.lower() in (*_SECONDS, *_CLOCKS, *_DATES)
+    counted = (serials_in(texts, choice.zone) or clocks_in(texts)) if is_called_so else None
+    if counted is not None:
+        return counted
     if not (choice.time or name.lower() in _SECONDS or is_called_time(name)):
         return None
     per = next((_PER[word] for word in words_of(name) if word in _PER), 1.0)
@@ -134,7 +152,8 @@ def _wide(
 ) -> tuple[Columns, Instants, Sequence[str]]:
     """A long table with a column for each of its tags and a row for each instant; any other as it is."""
     long = tag_and_value(columns.layout.names)
-    wide = widened(at_ns, columns.tags, columns.numbers[long[1]]) if long else None
+    tags = apart(long[0], columns.tags, columns.numbers) if long else ()
+    wide = widened(at_ns, tags, columns.numbers[long[1]]) if long else None
     if long is None or wide is None:
         return columns, at_ns, written
     notices.append(
@@ -161,7 +180,10 @@ def _measured(path: Path, columns: Columns, choice: Choice, when: set[str], noti
         else:
             found.append(name)
     if not found:
-        raise TableError(f"{path}: no column of numbers is left; export one, or choose with --column")
+        raise TableError(
+            f"{path}: no column of numbers is left, read with {_SEPARATORS[columns.layout.delimiter]} between columns "
+            f"and {columns.layout.decimal!r} as the decimal mark; export it otherwise, or choose with --column"
+        )
     return tuple(found)
 
 
@@ -178,6 +200,13 @@ def _why_not(name: str, columns: Columns) -> str:
         return "it holds no numbers" if columns.filled[name] else "it is empty"
     if _ANSWERS.fullmatch(name):
         return "its name says that it is the answer (--column takes it all the same)"
-    if name.lower() in _NUMBERING and len(known) > 1 and (np.diff(known) == 1).all():
+    if _RUNS.fullmatch(name):
+        return "its name says that it numbers runs (--column takes it all the same)"
+    if name.lower() in _NUMBERING and len(known) > 1 and _counts_on(known):
         return "it numbers the rows (--column takes it all the same)"
     return ""
+
+
+def _counts_on(numbers: Floats) -> bool:
+    """Whether each number is one more than that before it, or the first again."""
+    return bool(((np.diff(numbers) == 1) | (numbers[1:] == numbers[0])).all() and (np.diff(numbers) == 1).any())

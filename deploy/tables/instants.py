@@ -1,6 +1,7 @@
 """When the rows of a table are: a column of texts -> UTC ns, whatever way of writing it is in.
 
-Read are ISO 8601, numbers of s, ms, us or ns since 1970, dates with the day, the month or the year first, and seconds
+Read are ISO 8601 with marks or without, numbers of s, ms, us or ns since 1970, dates with the day, the month or the
+year first and with months by name, days as spreadsheets count them, times of a day without its date, and seconds
 counted from some start. Which it is, is told from the whole column. Pure.
 """
 
@@ -8,9 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import statistics
+import warnings
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,19 +19,29 @@ from numpy.typing import NDArray
 from collector.formats.event_time import TimeUnit
 from collector.readings import NS_PER_S
 from collector.recognition.instants import unit_of
+from deploy.tables.dates import (
+    CLOCK,
+    COMPACT,
+    DATE,
+    ISO,
+    SERIAL,
+    SERIAL_DAYS,
+    compact_ns,
+    dated_ns,
+    iso_ns,
+    named_month,
+    named_month_ns,
+    of_day_ns,
+    order_of,
+    serial_ns,
+)
 
 UNREAD = np.iinfo(np.int64).min  # in place of an instant
 START_NS = 946_684_800 * NS_PER_S  # 2000-01-01: where rows without a date begin
 _READ_RATIO = 0.9  # of the cells a way of writing reads; the rest are broken rows
 _LOOKED_AT = 2_000
+_HALF_DAY_NS = 43_200 * NS_PER_S
 _NS_PER_UNIT: dict[TimeUnit, int] = {"s": NS_PER_S, "ms": 1_000_000, "us": 1_000, "ns": 1}
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_DATE = re.compile(
-    r"\s*(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})"
-    r"(?:[ T,;]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,:](\d{1,9}))?)?\s*([AaPp])?\.?[Mm]?\.?)?\s*"
-)
-_ISO = re.compile(r"\s*\d{4}-\d{2}-\d{2}([ T]\d{2}(:?\d{2}).*)?")
-
 Instants = NDArray[np.int64]
 _Read = Callable[[str], int]
 
@@ -48,11 +58,15 @@ def instants_in(name: str, texts: Sequence[str], zone: dt.tzinfo) -> Written | N
     sample = [text.strip() for text in texts[:: max(1, len(texts) // _LOOKED_AT)] if text.strip()]
     if not sample:
         return None
-    if _share(sample, _ISO.fullmatch) >= _READ_RATIO:
+    if _share(sample, ISO.fullmatch) >= _READ_RATIO:
         return Written(_iso(texts, zone), "ISO 8601")
-    if _share(sample, _DATE.fullmatch) >= _READ_RATIO:
-        order = _order(sample)
-        return Written(_each(texts, lambda text: _dated_ns(text, order, zone)), f"{order} dates")
+    if _share(sample, COMPACT.fullmatch) >= _READ_RATIO:
+        return Written(_each(texts, lambda text: compact_ns(text, zone)), "ISO 8601 without marks")
+    if _share(sample, DATE.fullmatch) >= _READ_RATIO:
+        order = order_of(sample)
+        return Written(_each(texts, lambda text: dated_ns(text, order, zone)), f"{order} dates")
+    if _share(sample, named_month) >= _READ_RATIO:
+        return Written(_each(texts, lambda text: named_month_ns(text, zone)), "dates with months by name")
     found = unit_of(name, [(text.replace(",", "."), 0) for text in sample], zone)
     if found is not None and found.unit != "iso":
         scale = _NS_PER_UNIT[found.unit]
@@ -76,8 +90,27 @@ def seconds_in(texts: Sequence[str], per: float = 1.0, *, must_be_even: bool = F
     return Written(numbers, "seconds from a start" if per == 1.0 else f"counts of {per:g} s from a start")
 
 
-def looks_like_time(text: str) -> bool:
-    return bool(_DATE.fullmatch(text) or _ISO.fullmatch(text))
+def serials_in(texts: Sequence[str], zone: dt.tzinfo) -> Written | None:
+    """The instants of a column of days as spreadsheets count them, None when it is none or does not rise."""
+    days = np.array([float(text.replace(",", ".")) if SERIAL.fullmatch(text) else np.nan for text in texts])
+    known = days[(days >= SERIAL_DAYS[0]) & (days < SERIAL_DAYS[1])]
+    if len(known) < max(2, len(texts) / 2) or (np.diff(known) < 0).mean() > 1 - _READ_RATIO:
+        return None
+    is_slow = float(np.median(np.diff(known))) * 86_400 >= 1.0
+    at_ns = _each(texts, lambda text: serial_ns(text, zone, NS_PER_S if is_slow else 1_000_000))
+    return Written(at_ns, "days of a spreadsheet, since 1899-12-30")
+
+
+def clocks_in(texts: Sequence[str]) -> Written | None:
+    """The instants of a column of times of a day, None when it is none; it falls back by half a day at midnight."""
+    sample = [text for text in texts[:: max(1, len(texts) // _LOOKED_AT)] if text.strip()]
+    if not sample or _share(sample, CLOCK.fullmatch) < _READ_RATIO:
+        return None
+    at_ns = _each(texts, of_day_ns)
+    known = np.flatnonzero(at_ns != UNREAD)
+    days = np.cumsum(np.diff(at_ns[known], prepend=at_ns[known][:1]) < -_HALF_DAY_NS)
+    at_ns[known] += START_NS + days * 2 * _HALF_DAY_NS
+    return Written(at_ns, "times of a day, whose date nobody says")
 
 
 def _share(texts: Sequence[str], reads: Callable[[str], object]) -> float:
@@ -98,17 +131,19 @@ def _each(texts: Sequence[str], read: _Read) -> Instants:
 
 def _iso(texts: Sequence[str], zone: dt.tzinfo) -> Instants:
     """Fast where no cell names a zone and all are sound, else cell by cell."""
-    if zone is dt.UTC and len(texts[0]) <= 29 and not re.search(r"[Zz]|\d[+-]\d\d:?\d\d$", texts[0][10:]):
+    has_zone = re.search(r"[A-Za-z]|[+-]\d\d:?\d\d\s*$", texts[0].strip()[11:])
+    found = _iso_at_once(texts) if zone is dt.UTC and len(texts[0]) <= 29 and not has_zone else None
+    return _each(texts, lambda text: iso_ns(text, zone)) if found is None else found
+
+
+def _iso_at_once(texts: Sequence[str]) -> Instants | None:
+    """None where a cell is broken or names a zone, of which numpy warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         try:
             return np.array(texts, "datetime64[ns]").astype(np.int64)
-        except (ValueError, DeprecationWarning):
-            pass  # a broken cell: the others are read one by one
-    return _each(texts, lambda text: _ns_of(dt.datetime.fromisoformat(text.strip()), zone))
-
-
-def _ns_of(moment: dt.datetime, zone: dt.tzinfo) -> int:
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=zone)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1_000
+        except (ValueError, UserWarning, DeprecationWarning):
+            return None
 
 
 def _counted_ns(text: str, scale: int) -> int:
@@ -118,41 +153,3 @@ def _counted_ns(text: str, scale: int) -> int:
         return int(plain) * scale
     number = float(plain)
     return round(number * (scale / 1_000)) * 1_000 if scale > 1 else round(number)
-
-
-def _order(texts: Sequence[str]) -> str:
-    """Which comes first: `year`, `day` or `month`. Where both of the last fit, the one with the smaller steps."""
-    found = [match.groups() for text in texts if (match := _DATE.fullmatch(text))]
-    if any(len(one[0]) == 4 for one in found):
-        return "year-first"
-    if any(int(one[0]) > 12 for one in found) or found[0][1] == ".":
-        return "day-first"
-    if any(int(one[2]) > 12 for one in found):
-        return "month-first"
-    day, month = (_mean_step(texts, order) for order in ("day-first", "month-first"))
-    has_halves = any(one[8] for one in found)  # AM and PM are written where months come first
-    return "day-first" if (day, has_halves) <= (month, False) else "month-first"
-
-
-def _mean_step(texts: Sequence[str], order: str) -> float:
-    at_ns = [_dated_ns(text, order, dt.UTC) for text in texts]
-    steps = [abs(after - before) for before, after in pairwise(at_ns)]
-    return statistics.fmean(steps) if steps else 0.0
-
-
-def _dated_ns(text: str, order: str, zone: dt.tzinfo) -> int:
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise ValueError("no date")
-    first, _, second, third, hour, minute, second_s, fraction, half = match.groups()
-    year, month, day = {
-        "year-first": (first, second, third),
-        "day-first": (third, second, first),
-        "month-first": (third, first, second),
-    }[order]
-    in_h = int(hour or 0)
-    if half:
-        in_h = in_h % 12 + (12 if half in "Pp" else 0)
-    in_year = int(year) + (2000 if len(year) <= 2 else 0)
-    moment = dt.datetime(in_year, int(month), int(day), in_h, int(minute or 0), int(second_s or 0))
-    return _ns_of(moment, zone) + int((fraction or "").ljust(9, "0"))

@@ -7,7 +7,7 @@ time;tag;value              time   press temp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,11 @@ import numpy as np
 from deploy.tables.instants import UNREAD, Instants
 from detectors.offline.table import Floats
 
-_TAGS = frozenset(("name", "tag", "tagname", "tag_name", "tag name", "point", "sensor", "signal", "variable", "metric"))
-_VALUES = frozenset(("value", "val", "wert", "reading"))
+_FIELD, _SERIES = "_field", "table"  # InfluxDB's: a field of several series is told apart by their numbers
+_TAGS = frozenset(
+    (_FIELD, "name", "tag", "tagname", "tag_name", "tag name", "point", "sensor", "signal", "variable", "metric")
+)
+_VALUES = frozenset(("_value", "value", "val", "wert", "reading"))
 _MOST_TAGS = 2_000
 
 
@@ -31,9 +34,18 @@ class Wide(NamedTuple):
 
 def tag_and_value(names: Sequence[str]) -> tuple[str, str] | None:
     """The columns that name a row's tag and hold its value, None where a table is not long."""
-    tag = next((name for name in names if name.lower() in _TAGS), None)
+    tag = _FIELD if _FIELD in names else next((name for name in names if name.lower() in _TAGS), None)
     value = next((name for name in names if name.lower() in _VALUES), None)
     return (tag, value) if tag is not None and value is not None else None
+
+
+def apart(tag: str, tags: Sequence[str], numbers: Mapping[str, Floats]) -> Sequence[str]:
+    """The tags of the rows, with the number of their series where a field alone does not say which it is."""
+    if tag != _FIELD or _SERIES not in numbers:
+        return tags
+    series = [f"{number:g}" for number in numbers[_SERIES].tolist()]
+    told = [f"{one} {number}" for one, number in zip(tags, series, strict=True)]
+    return told if len(set(told)) > len(set(tags)) else tags
 
 
 def widened(at_ns: Instants, tags: Sequence[str], values: Floats) -> Wide | None:

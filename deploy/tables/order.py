@@ -23,14 +23,13 @@ def in_order(
     order = known[np.argsort(at_ns[known], kind="stable")]
     if (np.diff(at_ns[known]) < 0).any():
         notices.append("rows were not in order of time: they are judged in that order")
-    own_ns = at_ns[order]
-    if len(own_ns) > 1 and (np.diff(own_ns) == 0).mean() > _CROWDED_RATIO:
+    own_ns, own = at_ns[order], value[order]
+    if len(own_ns) > 1 and _crowded(own_ns, own).mean() > _CROWDED_RATIO:
         own_ns = _spread(own_ns)
         notices.append("many rows share an instant, which is written too coarsely: they are spread evenly")
     row = np.full(len(at_ns), -1, np.intp)
     instants, first, inverse = np.unique(own_ns, return_index=True, return_inverse=True)
     row[order] = inverse
-    own = value[order]
     merged = own[first]
     again = np.setdiff1d(np.arange(len(own)), first)
     if len(again):
@@ -40,6 +39,14 @@ def in_order(
         merged[inverse[i]] = np.where(np.isnan(at), own[i], at)
     _note_pauses(instants, notices)
     return Table(instants, names, merged), row
+
+
+def _crowded(at_ns: Instants, value: Floats) -> NDArray[np.bool_]:
+    """Of each row after the first, whether it shares the instant of that before and says something else."""
+    at_same: NDArray[np.bool_] = np.equal(np.diff(at_ns), 0)
+    before, after = value[:-1][at_same], value[1:][at_same]
+    at_same[at_same] = ~((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
+    return at_same
 
 
 def _spread(at_ns: Instants) -> Instants:

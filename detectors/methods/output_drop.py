@@ -11,8 +11,9 @@ Only planned time counts: after a planned stop or a changeover the line gets `st
 score may stand at a stop, which the engine suppresses; within a changeover it is 0. A series that reports on events
 shows a stop by its silence, at ticks; one that reports periodically shows it by a constant value, and its silence is
 NaN: unknown. So is what may have been counted within a gap in the readings: its time counts neither as running nor as
-standing. Bands hang on product (`product_metric`), shift and hour of the day. With `summed` all counters of the line
-are one (`detectors.summed`).
+standing. Without a calendar a line that stands at night is a stop, which ends with its first count. Bands hang on
+product (`product_metric`), shift and hour of the day. With `summed` all counters of the line are one
+(`detectors.summed`).
 
 The evidence says what was lost, since when, and the measured cause: a stock of the line that ran empty, or the counter
 of the same metric that stopped before it, upstream on the line (`cells_in_order`) or on a line that feeds it (the
@@ -21,7 +22,8 @@ of them is open, whatever its rule is called, this one is suppressed by it.
 
 Sources: robust limits from median and MAD (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); Lucas,
 Counted Data CUSUM's (1985). It fails for a line whose takt changes by more than the band with products that nobody
-names, for a slow drift, which the band follows after half of its memory, and in its first windows.
+names, for a slow drift, which the band follows after half of its memory, in its first windows, and where a window holds
+fewer than about ten readings; below three it learns no rate.
 """
 
 from __future__ import annotations

@@ -125,6 +125,13 @@ def test_what_cannot_be_replayed_is_refused_in_a_sentence(words: tuple[str, ...]
     assert told in str(result.exception)
 
 
+def test_a_stretch_that_ends_before_it_begins_is_refused() -> None:
+    words = ["backtest", str(SITE), "--from", "2024-07-12", "--to", "2024-07-11"]
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert "is not before --to" in result.output
+
+
 def alert(kind: str, at_s: float, *, until_s: float = 0.0, verdict: str = "", hidden: str = "") -> Alert:
     return Alert(
         key=f"{kind}:site/line",

@@ -81,6 +81,11 @@ def test_without_the_data_it_says_what_to_fetch(monkeypatch, tmp_path):
         nab.once(Given())
 
 
+def test_a_folder_that_was_named_and_holds_no_data_is_a_mistake(tmp_path):
+    told = CliRunner().invoke(app, ["bench", "nab", str(tmp_path)])
+    assert isinstance(told.exception, NotMeasured)
+
+
 @pytest.mark.parametrize("words", [["formats", "/data"], ["formats", "--out", "/data"]])
 def test_a_folder_goes_with_the_benchmark_that_reads_it(words):
     result = CliRunner().invoke(app, ["bench", *words])

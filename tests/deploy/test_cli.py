@@ -15,8 +15,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from collector.errors import AndonError
+from deploy.cli import app
 from deploy.site import load_site
 
 SITES = Path(__file__).parents[2] / "deploy" / "sites"
@@ -59,6 +61,21 @@ def test_it_says_its_version() -> None:
     declared = tomllib.loads((SITES.parents[1] / "pyproject.toml").read_text())["project"]["version"]
     expected = f"andon {declared}" if list(distributions(name="andon")) else "andon, run from its source"
     assert andon("--version").stdout.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["backtest"], "[[rule]] sections"),
+        (["backtest"], "than [spool] path"),
+        (["dead", "replay"], "[[sink]]"),
+        (["board"], "[board] port"),
+        (["score"], "event is 1 in the first row"),
+    ],
+)
+def test_help_names_sections_as_the_file_does(command: list[str], said: str) -> None:
+    told = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "300", "NO_COLOR": "1"}).output
+    assert said in " ".join(told.replace("`", "").replace("│", " ").split())
 
 
 def test_the_samples_are_sound() -> None:

@@ -45,6 +45,30 @@ def test_times_without_a_zone_are_those_of_the_zone_given(tmp_path: Path) -> Non
     assert found.table.at_ns[0] == dt.datetime(2024, 7, 1, tzinfo=dt.UTC).timestamp() * 1e9
 
 
+@pytest.mark.parametrize("written", ["31.03.2024 {}", "31-Mar-24 {}", "2024-03-31 {}", "20240331{}"])
+def test_the_day_on_which_clocks_are_put_forward_is_read_as_the_wall_shows_it(tmp_path: Path, written: str) -> None:
+    clocks = ["01:30:00", "03:30:00"] if "-" in written or "." in written else ["013000", "033000"]
+    path = table(tmp_path, "time,a\n" + "".join(f"{written.format(clock)},{i}\n" for i, clock in enumerate(clocks)))
+    assert np.diff(read_table(path, Choice(zone=ZoneInfo("Europe/Berlin"))).table.at_ns).tolist() == [3600 * 10**9]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_zone_in_a_later_row_is_read_without_a_word_of_the_libraries(tmp_path: Path) -> None:
+    path = table(tmp_path, "time,a\n2024-03-01 06:00:00,1\n2024-03-01 06:00:10 UTC,2\n2024-03-01 06:00:20Z,3\n")
+    assert np.diff(read_table(path, Choice()).table.at_ns).tolist() == [10**10] * 2
+
+
+def test_seconds_that_count_past_thirty_thousand_are_no_days_of_a_spreadsheet(tmp_path: Path) -> None:
+    path = table(tmp_path, "time,a\n" + "".join(f"{45_000 + i / 100:.2f},{i}\n" for i in range(9)))
+    assert read_table(path, Choice()).table.step_ns == 10_000_000
+
+
+def test_what_is_left_of_a_file_that_was_parted_wrongly_says_how(tmp_path: Path) -> None:
+    path = table(tmp_path, "time!a\n2024-07-01 08:00:00!1\n2024-07-01 08:00:01!2\n")
+    with pytest.raises(TableError, match=r"read with .+ between columns"):
+        read_table(path, Choice())
+
+
 def test_a_person_can_choose_what_is_judged(tmp_path: Path) -> None:
     path = table(tmp_path, "time,a1,a2,b,label\n" + "".join(f"2024-07-01 08:00:0{i},{i},1,2,0\n" for i in range(5)))
     assert read_table(path, Choice(columns=("a*", "label"))).table.names == ("a1", "a2", "label")

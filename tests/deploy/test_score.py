@@ -67,6 +67,22 @@ def test_every_row_of_the_file_gets_its_verdict(tmp_path: Path, frozen: Path) ->
     assert any("is the answer" in notice for notice in said["notices"])  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("method", ["mspc", "one_class_sgd"])
+def test_a_long_lesson_and_a_total_blind_nobody(tmp_path: Path, method: str) -> None:
+    rng = np.random.default_rng(2)
+    level = rng.normal(50.0, 1.0, 4_700)
+    level[4_500:4_600] += 8.0
+    total = np.cumsum(rng.random(4_700) < 0.6)
+    lines = [f"{i},{one:.3f},{other}" for i, (one, other) in enumerate(zip(level, total, strict=True))]
+    (tmp_path / "long.csv").write_text("\n".join(["second,level,total", *lines]) + "\n")
+    (said,) = score(tmp_path, tmp_path / "long.csv", "--method", method, "--train-rows", "4200")
+    _, rows = rows_of(tmp_path / "out" / "long.csv")
+    alarm = np.array([row[2] == "1" for row in rows])
+    assert alarm[4_510:4_600].all()
+    assert not alarm[:4_500].any()
+    assert any("total: only rises" in notice for notice in said["notices"])  # type: ignore[attr-defined]
+
+
 def test_one_column_has_its_band_beside_it(tmp_path: Path, frozen: Path) -> None:
     score(tmp_path, frozen, "--method", "limits", "--option", "low=4.9", "--option", "high=5.1", "--column", "Druck")
     head, rows = rows_of(tmp_path / "out" / "export.csv")
@@ -152,6 +168,40 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(
 
 def test_two_files_of_one_name_would_overwrite_each_other(tmp_path: Path, frozen: Path) -> None:
     assert "score them into two folders" in refused(tmp_path, frozen, frozen, "--method", "stuck")
+
+
+@pytest.mark.parametrize("by", ["name", "link", "train"])
+def test_what_is_read_is_never_overwritten(tmp_path: Path, frozen: Path, by: str) -> None:
+    was = frozen.read_bytes()
+    target, words = frozen.parent, ["--method", "stuck"]
+    if by == "link":
+        target = tmp_path / "linked"
+        target.mkdir()
+        (target / frozen.name).hardlink_to(frozen)
+    if by == "train":
+        other = tmp_path / "other" / frozen.name
+        other.parent.mkdir()
+        other.write_bytes(was)
+        words += ["--train", str(frozen)]
+    given = other if by == "train" else frozen
+    found = CliRunner().invoke(app, ["score", str(given), "--out", str(target), *words])
+    assert "would overwrite" in str(found.exception)
+    assert frozen.read_bytes() == was
+
+
+def test_the_window_is_paced_to_the_rows(tmp_path: Path) -> None:
+    """A counter of one row a minute, of which the method's own window of 5 min holds too few."""
+    counts = np.floor(np.cumsum(np.where(np.arange(2160) >= 2040, 16.0, 20.0)))
+    path = tmp_path / "line.csv"
+    path.write_text("t,good\n" + "".join(f"{1_709_251_200 + 60 * i},{n:.0f}\n" for i, n in enumerate(counts)))
+    (said,) = score(tmp_path, path, "--method", "output_drop", "--kind", "good=counter")
+    _, rows = rows_of(tmp_path / "out" / "line.csv")
+    alarms = [i for i, row in enumerate(rows) if row[-2] == "1"]
+    assert 2040 <= alarms[0] <= 2064
+    assert float(rows[2000][3]) == pytest.approx(1200, rel=0.02)
+    assert "window_s" not in " ".join(said["notices"])  # type: ignore[arg-type, call-overload]
+    (said,) = score(tmp_path, path, "--method", "output_drop", "--kind", "good=counter", "--option", "window_s=300")
+    assert "window_s 300 holds fewer than 10 rows" in " ".join(said["notices"])  # type: ignore[arg-type, call-overload]
 
 
 @pytest.mark.parametrize("method", ["mspc", "one_class_sgd", "isolation_forest"])

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 
+import numpy as np
 import pytest
 
 from collector.readings import NS_PER_S, BatchBuilder, Equipment, Kind, Quality, Series
@@ -245,6 +246,65 @@ def test_it_is_quiet_while_it_learns(line):
 def test_a_counter_that_hardly_counts_never_alarms_by_rate():
     line = Line(ON_EVENT, window_s=300)
     assert not active(line.run(100_000, takt_s=900))
+
+
+def by_minute(counts, window_s: float):
+    """What is said of a counter that is read once a minute."""
+    builder = BatchBuilder()
+    for minute, total in enumerate(np.cumsum(counts).tolist()):
+        builder.add(0, (START_S + 60 * minute) * NS_PER_S, total, Quality.GOOD, 0)
+    return Played(output_drop, PERIODIC, window_s=window_s).detector.score(builder.build())
+
+
+@pytest.mark.parametrize("window_s", [300.0, 900.0])
+@pytest.mark.parametrize("idle", [3, 60, 360])
+def test_a_line_that_stands_before_it_starts_is_not_taken_for_one_that_makes_nothing(window_s: float, idle: int):
+    counts = np.random.default_rng(1).poisson(20.0, 2010).astype(float)
+    counts[:idle], counts[2000:] = 0.0, 0.0
+    said = by_minute(counts, window_s)
+    assert not (said.score[:2000] >= 1.0).any()
+    assert said.expected[1999] == pytest.approx(1200, rel=0.06)
+    assert (said.score[2005:] >= 1.0).all()
+
+
+def test_a_line_that_tries_a_few_units_before_it_stands_and_starts_is_learned_from_its_start():
+    line = Line(PERIODIC)
+    line.run(30)
+    line.stand(7200)
+    assert not active(line.run(7200))
+    assert line.played.said.expected[-1] == pytest.approx(900, rel=0.02)
+
+
+def test_nights_and_a_weekend_that_no_calendar_names_are_stops_which_end_with_the_first_count():
+    minute = np.arange(9 * 1440)
+    runs = (minute % 1440 // 60 >= 6) & (minute % 1440 // 60 < 22) & (minute // 1440 % 7 < 5)
+    said = by_minute(20.0 * runs, 900.0)
+    alarm = said.score >= 1.0
+    assert alarm[2 * 1440 + 22 * 60 + 10 : 3 * 1440 + 6 * 60].all()
+    assert alarm[5 * 1440 : 7 * 1440 + 6 * 60].all()
+    assert not alarm[runs].any()
+    assert said.expected[8 * 1440 + 720] == pytest.approx(1200, rel=0.01)
+
+
+def test_a_drop_that_a_stop_began_with_is_over_with_the_stop():
+    """What the slow rule sums up until the stop is known for one was no running."""
+    counts = np.full(1000, 20.0)
+    counts[600:660] = 0.0
+    score = by_minute(counts, 900.0).score
+    assert (score[605:660] >= 1.0).all()
+    assert not (score[660:] >= 1.0).any()
+
+
+@pytest.mark.parametrize("window_s", [200.0, 300.0, 700.0])
+def test_what_is_usual_is_what_is_made_however_few_readings_a_window_holds(window_s: float):
+    assert by_minute([20.0] * 400, window_s).expected[-1] == pytest.approx(1200, rel=0.001)
+
+
+def test_a_line_that_goes_on_at_many_times_its_usual_rate_is_believed(line):
+    line.run(3600, takt_s=60.0)
+    line.run(3600, takt_s=2.0)
+    assert line.played.said.value[-1] == pytest.approx(1800, rel=0.1)
+    assert active(line.stand(600))
 
 
 class Surrounded:
