@@ -3,11 +3,14 @@
 Event time is cut into slots of `every_s`. When a reading of a later slot comes, every cell that was heard in the slot
 gets one row, which stands at the slot's end: the last value of each series, NaN where that is older than `stale_s` or
 from before a gap. So a row depends only on readings that came before it, and not on how they were cut into batches.
+
+Of a table, whose rows come whole, a slot is over with the row after which no other is expected in it, and is told at
+that row: the last row of a table is judged like any other. All its columns are known from the first row on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -30,16 +33,24 @@ class Rows:
     """Rows of one cell in order of time: `at_ns` int64[n], `values` float64[n, k]; `series` names the k columns.
 
     A series that is new comes as a further column; the others keep their places. `modes` names the mode of the line at
-    each row (`detectors.modes`), empty for a judge that does not ask.
+    each row (`detectors.modes`), empty for a judge that does not ask. `of_table`: no series will come as a new one.
     """
 
     series: tuple[int, ...]
     at_ns: NDArray[np.int64]
     values: NDArray[np.float64]
     modes: tuple[str, ...] = ()
+    of_table: bool = False
 
     def __len__(self) -> int:
         return len(self.at_ns)
+
+    def widths(self) -> NDArray[np.int64]:
+        """Up to which column anything was known by each row, int64[n]: the sensors there are to learn of."""
+        known = np.isfinite(self.values) | self.of_table
+        columns = np.arange(1, known.shape[1] + 1)
+        widths: NDArray[np.int64] = np.maximum.accumulate(np.where(known, columns, 0).max(axis=1, initial=0))
+        return widths
 
 
 class Verdict(NamedTuple):
@@ -124,7 +135,7 @@ class PerCell(Generic[M]):
     def score(self, batch: Batch) -> Scores:
         rows: list[_Row] = []
         kept, every_ns = self._kept, self._every_ns
-        heard = dict.fromkeys(kept.heard)
+        heard, newest_ns = dict.fromkeys(kept.heard), 0
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
         columns = (batch.series[usable].tolist(), batch.at_ns[usable].tolist(), batch.value[usable].tolist())
         for series, at_ns, value in zip(*columns, strict=True):
@@ -135,15 +146,19 @@ class PerCell(Generic[M]):
                 continue
             if at_ns <= place[1].heard_ns[place[2]]:
                 continue
+            if at_ns > newest_ns and self._is_over_with(newest_ns):
+                rows += self._closed(heard, newest_ns)
+                heard = {}
             if at_ns // every_ns > kept.slot:
-                end_ns = (kept.slot + 1) * every_ns
-                mode = self._mode(end_ns)
-                rows += [_Row(cell, end_ns, kept.cells[cell].row(end_ns, self._stale_ns), mode) for cell in heard]
+                rows += self._closed(heard, (kept.slot + 1) * every_ns)
                 heard = {}
                 kept.slot = at_ns // every_ns
             name, cell, column = place
             cell.heard_ns[column], cell.values[column] = at_ns, value
-            heard[name] = None
+            heard[name], newest_ns = None, at_ns
+        if self._is_over_with(newest_ns):
+            rows += self._closed(heard, newest_ns)
+            heard = {}
         kept.heard = list(heard)
         return self._judged(rows)
 
@@ -183,6 +198,16 @@ class PerCell(Generic[M]):
         self._kept = self._decoder.decode(state)
         self._places = {}
 
+    def _is_over_with(self, at_ns: int) -> bool:
+        """Whether no row of a table is expected in a slot after this one."""
+        rows_ns = self._context.rows_ns
+        return rows_ns > 0 and at_ns % self._every_ns + rows_ns >= self._every_ns
+
+    def _closed(self, heard: Iterable[str], at_ns: int) -> list[_Row]:
+        """The rows of the cells that were heard in a slot."""
+        mode = self._mode(at_ns)
+        return [_Row(cell, at_ns, self._kept.cells[cell].row(at_ns, self._stale_ns), mode) for cell in heard]
+
     def _mode(self, at_ns: int) -> str:
         if not self._mode_dwell_s:
             return ""
@@ -205,7 +230,15 @@ class PerCell(Generic[M]):
         cell = self._kept.cells.get(name)
         if cell is None:
             cell = self._kept.cells[name] = Cell(self._judge.start(name))
+            if self._context.rows_ns:
+                self._know_all(name, cell)
         return cell
+
+    def _know_all(self, name: str, cell: Cell[M]) -> None:
+        """Gives a place to each series of a cell."""
+        for series, known in self._context.series.items():
+            if known.kind in self._kinds and known.equipment.path == name:
+                cell.column(series)
 
     def _judged(self, rows: list[_Row]) -> Scores:
         """The verdicts on rows of several cells, in the order of the rows; each cell's are judged together."""
@@ -215,7 +248,8 @@ class PerCell(Generic[M]):
         said: list[tuple[int, int, Point]] = [(0, 0, Point())] * len(rows)
         for name, places in of_cell.items():
             cell = self._kept.cells[name]
-            verdicts = self._judge.judge(cell.memory, _gathered(cell, [rows[i] for i in places]))
+            gathered = _gathered(cell, [rows[i] for i in places], of_table=self._context.rows_ns > 0)
+            verdicts = self._judge.judge(cell.memory, gathered)
             for i, (series, point) in zip(places, verdicts, strict=True):
                 said[i] = (series, rows[i].at_ns, point)
         return as_scores(said)
@@ -228,9 +262,9 @@ class _Row(NamedTuple):
     mode: str
 
 
-def _gathered(cell: Cell[M], rows: list[_Row]) -> Rows:
+def _gathered(cell: Cell[M], rows: list[_Row], *, of_table: bool) -> Rows:
     """A cell's rows as columns; those from before a series was known are NaN there."""
     k = len(cell.series)
     values = np.array([row.values + [NAN] * (k - len(row.values)) for row in rows], np.float64)
     at_ns = np.array([row.at_ns for row in rows], np.int64)
-    return Rows(tuple(cell.series), at_ns, values.reshape(len(rows), k), tuple(row.mode for row in rows))
+    return Rows(tuple(cell.series), at_ns, values.reshape(len(rows), k), tuple(row.mode for row in rows), of_table)

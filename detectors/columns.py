@@ -26,6 +26,7 @@ Places = NDArray[np.int64]
 
 _UNMET, _PASSED_OVER = -1, -2
 _FIRST_PLACES = 64
+_MOST_MODES = 8  # in which what was learned is remembered, besides the present one; those left last
 _FEW = 24  # series in a round: below, plain floats are faster than columns
 
 
@@ -69,15 +70,31 @@ class Integrating(Protocol):
     hole_and_usual_s: tuple[int, int]
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    """A snapshot: the memories side by side, in order of series id; what is missing of some series."""
+@runtime_checkable
+class Carrying(Protocol):
+    """A ColumnStatistic of whose numbers those `carried` tell of an alarm, or of what may become one. Readings that
+    only teach leave them at 0: no alarm keeps such a reading from being learned, and none goes on after the last."""
+
+    carried: slice
+
+
+class _Learned(msgspec.Struct, frozen=True):
+    """What is known of series, side by side in order of their ids; `first` of all, or of those alone that gather."""
 
     series: list[int]
-    last_ns: bytes
     numbers: bytes
     gathered: bytes
     first: bytes
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A snapshot: what is known in the present mode and in others; last instants; what is missing of some series."""
+
+    learned: _Learned
+    last_ns: bytes
     missed: dict[int, Missed] = {}
+    mode: str = ""
+    modes: dict[str, _Learned] = {}
 
 
 class PerSeriesColumns:
@@ -87,10 +104,12 @@ class PerSeriesColumns:
         self._statistic = statistic
         self._context = context
         self._kinds = kinds
+        self._carried = statistic.carried if isinstance(statistic, Carrying) else slice(0)
         self._met: list[int] = []  # series by place
         self._place = np.full(_FIRST_PLACES, _UNMET, np.int64)  # by series id
         self._last_ns, self._numbers, self._gathered, self._first = self._columns(_FIRST_PLACES)
         self._missed: dict[int, Missed] = {}  # by place, of those of whom something is
+        self._mode, self._modes = "", dict[str, _Learned]()
 
     def score(self, batch: Batch) -> Scores:
         usable = (batch.quality == Quality.GOOD) & np.isfinite(batch.value)
@@ -110,9 +129,25 @@ class PerSeriesColumns:
                 update = self._update_few if len(new) < _FEW else self._update_many
                 update(place[new], at_ns[new], value[new], judged, new)
                 is_newer[new] = True
+                if self._context.taught_to_ns:
+                    self._only_teach(place[new], at_ns[new], judged, new)
         if is_newer.all():
             return Scores(series, at_ns, *judged)
         return Scores(series[is_newer], at_ns[is_newer], *judged[:, is_newer])
+
+    def enter(self, mode: str) -> None:
+        """From now on goes by what was learned in this mode, and begins anew in one not met lately."""
+        if mode == self._mode:
+            return
+        learned = self._learned()
+        gathering = self._first[np.argsort(self._met)][np.frombuffer(learned.gathered, np.int64) > 0]
+        self._modes[self._mode] = msgspec.structs.replace(learned, first=gathering.tobytes())
+        self._numbers[:], self._gathered[:], self._first[:] = 0.0, 0, 0.0
+        if mode in self._modes:
+            self._take_up(self._modes.pop(mode))
+        self._mode = mode
+        while len(self._modes) > _MOST_MODES:
+            del self._modes[next(iter(self._modes))]
 
     def tick(self, at_ns: int) -> Scores:
         """Nothing: only readings are judged."""
@@ -136,31 +171,40 @@ class PerSeriesColumns:
         return self._statistic.explain(self._context.series[series], numbers, int(self._last_ns[place]))
 
     def snapshot(self) -> bytes:
-        order = np.argsort(self._met)
-        kept = _Kept(
-            series=sorted(self._met),
-            last_ns=self._last_ns[order].tobytes(),
-            numbers=self._numbers[order].tobytes(),
-            gathered=self._gathered[order].tobytes(),
-            first=self._first[order].tobytes(),
-            missed={self._met[place]: own for place, own in sorted(self._missed.items())},
-        )
-        return msgspec.msgpack.encode(kept)
+        last_ns = self._last_ns[np.argsort(self._met)].tobytes()
+        missed = {self._met[place]: own for place, own in sorted(self._missed.items())}
+        return msgspec.msgpack.encode(_Kept(self._learned(), last_ns, missed, self._mode, self._modes))
 
     def restore(self, state: bytes) -> None:
         """Raises msgspec.ValidationError for a memory of another shape."""
         kept = msgspec.msgpack.decode(state, type=_Kept)
-        count = len(kept.series)
-        columns = self._columns(max(count, _FIRST_PLACES))
-        for column, body in zip(columns, (kept.last_ns, kept.numbers, kept.gathered, kept.first), strict=True):
-            if len(body) != column[:count].nbytes:
-                raise msgspec.ValidationError("the memory is of another version of this method")
-            column[:count] = np.frombuffer(body, column.dtype).reshape(column[:count].shape)
-        self._met = list(kept.series)
-        self._last_ns, self._numbers, self._gathered, self._first = columns
-        self._place = np.full(max([_FIRST_PLACES, *(one + 1 for one in kept.series)]), _UNMET, np.int64)
-        self._place[kept.series] = np.arange(count)
+        met = kept.learned.series
+        count = len(met)
+        known = (kept.learned, *kept.modes.values())
+        if any(len(one.numbers) != 8 * len(one.series) * self._statistic.fields for one in known):
+            raise msgspec.ValidationError("the memory is of another version of this method")
+        self._met = list(met)
+        self._last_ns, self._numbers, self._gathered, self._first = self._columns(max(count, _FIRST_PLACES))
+        self._last_ns[:count] = np.frombuffer(kept.last_ns, np.int64)
+        self._place = np.full(max([_FIRST_PLACES, *(one + 1 for one in met)]), _UNMET, np.int64)
+        self._place[met] = np.arange(count)
         self._missed = {int(self._place[series]): own for series, own in kept.missed.items()}
+        self._mode, self._modes = kept.mode, dict(kept.modes)
+        self._take_up(kept.learned)
+
+    def _learned(self) -> _Learned:
+        """What is known of all series in the present mode."""
+        order = np.argsort(self._met)
+        columns = (self._numbers, self._gathered, self._first)
+        return _Learned(sorted(self._met), *(column[order].tobytes() for column in columns))
+
+    def _take_up(self, learned: _Learned) -> None:
+        """Goes on with what is known of these series; nothing was known of the others."""
+        place = self._place[learned.series]
+        self._numbers[place] = np.frombuffer(learned.numbers).reshape(-1, self._statistic.fields)
+        self._gathered[place] = gathered = np.frombuffer(learned.gathered, np.int64)
+        first = np.frombuffer(learned.first).reshape(-1, self._statistic.first)
+        self._first[place if len(first) == len(place) else place[gathered > 0]] = first
 
     def _update_many(self, place: Places, at_ns: Places, value: Floats, judged: Floats, rows: Places) -> None:
         """A round in columns; what is said goes to its rows of `judged`."""
@@ -190,6 +234,13 @@ class PerSeriesColumns:
             judged[:, row] = step[1:6]
             if step.first == step.first:
                 self._gather(place[[at]], np.array([step.first]))
+
+    def _only_teach(self, place: Places, at_ns: Places, judged: Floats, rows: Places) -> None:
+        """Readings of a stretch that a person calls sound raise nothing and leave nothing standing."""
+        taught = at_ns <= self._context.taught_to_ns
+        if taught.any():
+            self._numbers[place[taught], self._carried] = 0.0
+            judged[0, rows[taught]] = NAN
 
     def _tell_holes(self, place: Places, at_ns: Places) -> None:
         """Tells those of whom something is missing how much of it lies before the reading at hand."""

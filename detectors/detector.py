@@ -73,7 +73,9 @@ _SILENCE = Scores(np.array((), np.int32), np.array((), np.int64), *(np.array((),
 class Context:
     """What a method may know of its line: the series by id, the calendar of planned time, and trained models by id.
 
-    What an id names never changes; `models` gives no bytes where a model is not kept (any more).
+    What an id names never changes; `models` gives no bytes where a model is not kept (any more). `rows_ns`: readings
+    come as whole rows of a table, so far apart (0: as they do on a line). `taught_to_ns`: those up to this instant only
+    teach, since a person says that they are sound; 0 where nobody does.
     """
 
     series: Mapping[int, Series]
@@ -81,6 +83,8 @@ class Context:
     line: str  # the shard, `site/line`
     models: Callable[[str], bytes] = lambda model_id: b""
     flow: Flow = field(default_factory=Flow)
+    rows_ns: int = 0
+    taught_to_ns: int = 0
 
 
 class Detector(Protocol):

@@ -38,7 +38,8 @@ class Guarded:
         self._name = bound.name
         self._metric = bound.rule.metric
         self._context = context
-        self._detector = bound.start(context)
+        detector = self._detector = bound.start(context)
+        self.is_taught, self.knows_causes = isinstance(detector, Taught), isinstance(detector, Caused)
         self._keep = keep
         self._off: set[int] = set()
         self._wanted: dict[int, bool] = {}
@@ -54,9 +55,10 @@ class Guarded:
         if self.is_off:
             return {}
         wanted = self._among(batch.series)
-        if not wanted.any():
+        count = np.count_nonzero(wanted)
+        if not count:
             return {}
-        return self._ask(batch if wanted.all() else batch.take(wanted))
+        return self._ask(batch if count == len(batch) else batch.take(wanted))
 
     def hear(self, batch: Batch) -> Failures:
         """Gives the method what was read on a line that flows into this one."""
@@ -104,14 +106,6 @@ class Guarded:
         """Why a model is not as it should be, by subject."""
         return self._detector.faults() if isinstance(self._detector, Taught) else {}
 
-    @property
-    def is_taught(self) -> bool:
-        return isinstance(self._detector, Taught)
-
-    @property
-    def knows_causes(self) -> bool:
-        return isinstance(self._detector, Caused)
-
     def wants(self, series: int) -> bool:
         """Whether the rule is about a series, and the method not off for it."""
         known = self._wanted.get(series)
@@ -134,11 +128,13 @@ class Guarded:
 
     def _among(self, series: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Which readings the rule is about: what `wants` says, looked up for all at once."""
-        top = int(series.max(initial=-1)) + 1
-        if top > len(self._table):
-            self._table = np.append(self._table, np.full(top - len(self._table), _UNKNOWN))
-        found = self._table[series]
-        if (found == _UNKNOWN).any():
+        try:
+            found = self._table[series]
+        except IndexError:
+            missing = int(series.max()) + 1 - len(self._table)
+            self._table = np.append(self._table, np.full(missing, _UNKNOWN))
+            found = self._table[series]
+        if found.min(initial=0) == _UNKNOWN:
             for one in np.unique(series[found == _UNKNOWN]).tolist():
                 self._table[one] = self.wants(one)
             found = self._table[series]

@@ -127,19 +127,21 @@ class Watch:
     def _take_up(self, scores: Scores) -> None:
         columns = (scores.score, scores.value, scores.expected_low, scores.expected, scores.expected_high)
         rows = zip(scores.series.tolist(), scores.at_ns.tolist(), *(c.tolist() for c in columns), strict=True)
+        named, known = self._named, self.subjects.seen
         for series, at_ns, *numbers in rows:
-            subject = self._named.get(series) or self._name(series)
-            seen = self.subjects.seen.get(subject)
+            subject = named.get(series) or self._name(series)
+            seen = known.get(subject)
             if seen is None:
                 name = self._context.series[series].name
                 alert = self._quiet_alert(self.name, self.rule.method, subject, name)
-                seen = self.subjects.seen[subject] = Seen(series, at_ns, Point(), alert)
+                seen = known[subject] = Seen(series, at_ns, Point(), alert)
+            score = numbers[0]
             seen.series, seen.at_ns, seen.point = series, at_ns, Point(*numbers)
-            if not math.isnan(seen.point.score):
+            if score == score:  # a number
                 seen.judged_ns = at_ns
-            if seen.point.score >= 1.0:
-                seen.peak = max(seen.peak, seen.point.score)
-                self.subjects.stir(subject)
+                if score >= 1.0:
+                    seen.peak = max(seen.peak, score)
+                    self.subjects.stir(subject)
 
     def _name(self, series: int) -> str:
         """Whom an alert on this series is about; worked out once."""

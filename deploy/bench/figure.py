@@ -3,8 +3,9 @@
 A benchmark is one module of this folder, found by listing it: `FIGURES` says what it measures, `once()` measures one
 run and returns the values in that order. A ratio's two sides are measured inside the same run. Optional: `RUNS` where
 three runs last too long, `conditions()`, a sentence on what the figures hold for, `TAKES`, what folder the benchmark
-reads: its `once` is called with what the person gave (`Given`). `once` raises NotMeasured where something is missing,
-and returns NaN for a single value that could not be had.
+reads, `SIZED`, where a person may say how large a plant it is; with either of these `once` is called with what was
+given (`Given`). `once` raises NotMeasured where something is missing, and returns NaN for a single value that could not
+be had.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ class NotMeasured(AndonError):
 
 
 class Given(NamedTuple):
-    """The folders a person named: data to read, and where to write results."""
+    """What a person named: folders of data to read and for results; how many series, for how long, and which seed."""
 
     data: Path | None = None
     out: Path | None = None
+    series: int | None = None
+    days: int | None = None
+    seed: int | None = None
 
 
 NOTHING_GIVEN = Given()
@@ -117,6 +121,11 @@ def takes_data(name: str) -> bool:
     return hasattr(_module(name), "TAKES")
 
 
+def takes_size(name: str) -> bool:
+    """Whether a person can say how large a plant it is, for how long and on which seed."""
+    return hasattr(_module(name), "SIZED")
+
+
 def measure(
     name: str, on_run: Callable[[int, int], None], runs: int | None = None, given: Given = NOTHING_GIVEN
 ) -> Measured:
@@ -126,7 +135,7 @@ def measure(
     values: list[Sequence[float]] = []
     for run in range(of):
         on_run(run + 1, of)
-        values.append(module.once(given) if takes_data(name) else module.once())
+        values.append(module.once(given) if takes_data(name) or takes_size(name) else module.once())
     figures = [(figure, [one[i] for one in values]) for i, figure in enumerate(module.FIGURES)]
     return Measured(name, module.conditions() if hasattr(module, "conditions") else "", figures)
 

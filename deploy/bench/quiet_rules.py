@@ -1,19 +1,31 @@
 """The rules of `deploy.bench.quiet`: those of a site that uses every method, as its site.toml would hold them.
 
-Defaults but where readings come once a minute: windows, delays and rows are given in time.
+Defaults but where readings come once a minute: windows and delays are as long in time as the defaults are.
 """
 
-RULES = """
-[site]
-enterprise = "acme"
-name = "quiet"
+from __future__ import annotations
 
+from collections.abc import Iterable
+
+_SHIFT = """
 [[shift]]
 name = "day"
 start = 06:00:00
 end = 22:00:00
 days = ["mon", "tue", "wed", "thu", "fri", "sat"]
-line = "l[34]"
+line = "{line}"
+"""
+
+
+def site_toml(two_shift_lines: Iterable[str]) -> str:
+    """The whole file; these lines stand at night and on Sunday."""
+    return _RULES + "".join(_SHIFT.format(line=line) for line in two_shift_lines)
+
+
+_RULES = """
+[site]
+enterprise = "acme"
+name = "quiet"
 
 [[rule]]
 method = "output_drop"
@@ -87,5 +99,6 @@ metric = "temperature*"
 [[rule]]
 method = "one_class_sgd"
 every_s = 60.0
+settle_rows = 5
 keep_firing_for_s = 300.0
 """

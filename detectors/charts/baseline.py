@@ -2,13 +2,18 @@
 
 The first readings are kept; their median and MAD, made efficient by Huber's joint estimate, begin the centre and the
 deviation. From then on every reading moves both by its distance, held at 3 deviations, with a gain of one in all
-readings so far, down to one in `memory`: outliers move little, drift is followed slowly. Readings that depend on the
-one before widen the deviation to that of a sum of them, sqrt((1 + r) / (1 - r)) for a first autocorrelation r.
+readings so far, down to one in `memory`: outliers move little, drift is followed slowly.
+
+Readings may depend on those before, on the last one or on a slow walk beneath their noise. So an exponential average of
+them is kept that looks back as far as the chart does, and its mean square, in that of independent readings, widens the
+deviation: a measurement, with no model of the dependence. While few independent stretches of that length are known the
+deviation is wider, as Student's t is at three deviations.
 
 A series that rests at one value nine times of ten has no deviation: it is not judged, and the next readings are tried.
 Sources: Huber, Robust Estimation of a Location Parameter (1964), proposal 2; Hawkins, Self-Starting CUSUM Charts for
 Location and Scale (1987); Quesenberry, SPC Q Charts for Start-Up Processes (1991); Bagshaw and Johnson, The Effect of
-Serial Correlation on the Performance of CUSUM Tests II (1975).
+Serial Correlation on the Performance of CUSUM Tests II (1975); Zhang, A Statistical Control Chart for Stationary
+Process Data (1998), limits from the average's own variance; Peiser (1943) for the quantiles of Student's t.
 """
 
 from __future__ import annotations
@@ -24,12 +29,12 @@ from detectors.detector import NAN
 from detectors.quantile import median
 
 FIELDS = 6
+DEVIATION = 2  # of the numbers: that of one reading as it is
 LEARNED_FROM = 100  # readings
 UNKNOWN = (0.0,) * FIELDS
 
 _BOUND = 3.0  # deviations at which a reading's weight is held
-_MOST_CORRELATION = 0.98
-_STEADY = 0.5  # score
+_DOUBT = 2.5  # over the degrees of freedom: what Student's t has more at three deviations
 _LEAST_RATIO = 0.5  # of its first deviation: a machine that rests a night still moves in the morning
 _RESTING = 10  # one in so many readings, at each end, does not make a resting series a moving one
 _ROUNDING_RATIO = 1e-9  # of the value: less is a float's own noise
@@ -44,44 +49,47 @@ class Usual(NamedTuple, Generic[N]):
 
 
 class Baseline:
-    """`memory` readings of the past count; `least_ratio` of the centre is the least deviation."""
+    """`memory` readings of the past count; `least_ratio` of the centre is the least deviation. `weight`: of a reading
+    in the average that widens the deviation, 0: readings are judged one by one, and nothing is widened."""
 
-    def __init__(self, memory: float, least_ratio: float = _ROUNDING_RATIO, *, widen: bool = True) -> None:
+    def __init__(self, memory: float, least_ratio: float = _ROUNDING_RATIO, *, weight: float = 0.0) -> None:
         self._memory = memory
         self._least_ratio = least_ratio
-        self._widen = widen
+        self._weight = weight
+        self._independent = _BOUNDED_VARIANCE * weight / (2.0 - weight)  # the average's variance
 
     def usual(self, of: Arithmetic[N], numbers: Sequence[N]) -> Usual[N]:
         """What is usual before the reading at hand. `numbers` are FIELDS."""
-        count, centre, deviation, _, correlation, _ = numbers
-        variance = 1.0 + 1.0 / of.most(count, 1.0)  # of the reading, and of the centre itself
-        if self._widen:
-            r = of.least(of.where(correlation > 0.0, correlation, 0.0), _MOST_CORRELATION)
-            variance = variance * ((1.0 + r) / (1.0 - r))
+        count, centre, deviation, _, _, dependence = numbers
+        known = of.most(count, 1.0)
+        variance = 1.0 + 1.0 / known  # of the reading, and of the centre itself
+        if self._weight:
+            stretches = self._weight * known  # independent squares of the average; of itself half as many
+            doubt = 1.0 + _DOUBT / stretches
+            variance = of.most(dependence, 1.0) * doubt * doubt * (1.0 + 2.0 / stretches)
         is_known = deviation > 0.0
         widened = deviation * of.root(variance)
         return Usual(of.where(is_known, centre, NAN), of.where(is_known, widened, NAN))
 
     def learned(self, of: Arithmetic[N], numbers: Sequence[N], value: N, verdict: Verdict[N]) -> list[N]:
-        """The numbers after a reading: of series still unknown, and where an alarm stands, the same.
-
-        Half way to an alarm the correlation is let be: a shift makes readings alike, and would hide itself.
-        """
-        count, centre, deviation, least, correlation, previous = numbers
+        """The numbers after a reading: of series still unknown, and where an alarm stands, the same."""
+        count, centre, deviation, least, average, dependence = numbers
         learns = (deviation > 0.0) & verdict.is_calm & (value == value)
         distance = of.where(learns, value - centre, 0.0) / of.where(learns, deviation, 1.0)
         bounded = of.most(of.least(distance, _BOUND), -_BOUND)
         count = of.where(learns, count + 1.0, count)
         gain = of.where(learns, 1.0 / of.most(of.least(count, self._memory), 1.0), 0.0)
         spread = 1.0 + 0.5 * gain * (bounded * bounded / _BOUNDED_VARIANCE - 1.0)
-        product = bounded * previous / _BOUNDED_VARIANCE
+        if self._weight:
+            average = average + of.where(learns, self._weight, 0.0) * (bounded - average)
+            dependence = dependence + gain * (average * average / self._independent - dependence)
         return [
             count,
             centre + gain * deviation * bounded,
             of.most(deviation * spread, least),
             least,
-            correlation + of.where(verdict.score < _STEADY, gain, 0.0) * (product - correlation),
-            of.where(learns, bounded, previous),
+            average,
+            dependence,
         ]
 
     def begun(self, first: Sequence[float]) -> Sequence[float]:
@@ -90,8 +98,19 @@ class Baseline:
         if not deviation > 0.0:
             return UNKNOWN
         bounded = [_bounded((one - centre) / deviation) for one in first]
-        correlation = sum(a * b for a, b in pairwise(bounded)) / len(first) / _BOUNDED_VARIANCE
-        return [float(len(first)), centre, deviation, least, correlation, bounded[-1]]
+        return [float(len(first)), centre, deviation, least, *self._averaged(bounded)]
+
+    def _averaged(self, bounded: Sequence[float]) -> tuple[float, float]:
+        """The average after the first readings, and its mean square in what independent ones have from a start at 0."""
+        if not self._weight:
+            return 0.0, 0.0
+        average = squares = expected = 0.0
+        decay = (1.0 - self._weight) ** 2
+        for i, one in enumerate(bounded):
+            average += self._weight * (one - average)
+            squares += average * average
+            expected += self._independent * (1.0 - decay ** (i + 1))
+        return average, squares / expected
 
 
 def _begin(first: Sequence[float], least_ratio: float) -> tuple[float, float, float]:

@@ -33,6 +33,7 @@ _RIDGE = 0.05
 _LEAST_SPREAD = 0.15  # of a signal, in spreads of its sensor
 _MOST_BLOCKS, _MOST_ALIKE = 125.0, 0.95
 _FIRST_REFIT = 64  # rows
+_MOST_WARM = 4_000  # rows: who is known for half as many is judged, however long others were taught
 _REFITS = 4  # in the warm-up; then once in as many rows
 
 
@@ -90,7 +91,7 @@ class Following:
         self._gain = 2.0 / (smooth + 1.0)
         self._scatter_gain = 2.0 / (_SCATTER_SLOWER * smooth + 1.0)
         self._memory, self._refit_rows = memory, max(warm // _REFITS, 1)
-        self._judged_from = max(3 * _BEGINS, warm // 2)
+        self._judged_from = min(max(3 * _BEGINS, min(warm, _MOST_WARM) // 2), memory)  # a count goes up to the memory
 
     def follow(self, state: Signals, rows: Floats) -> Followed:
         """Moves the signals by rows; NaN moves none."""

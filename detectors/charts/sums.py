@@ -21,6 +21,15 @@ ZERO = (0.0,) * FIELDS
 _MOST = 1.5  # h
 
 
+def weight(k: float, h: float) -> float:
+    """Of an exponential average that looks back as far as a sum does: h / k readings, from a shift of 2 k to its alarm.
+
+    An average of N readings has the weight 2 / (N + 1). At 1.5 the wanted run length holds about (`andon bench charts`)
+    on noises that forget within some hundred readings; at 2 it is half of it on a slow walk, at 1 shifts are seen late.
+    """
+    return 1.5 / (1.0 + h / k)
+
+
 class Level(NamedTuple, Generic[N]):
     """In deviations from the centre: the mean of the `readings` since the larger sum stood at zero, `over_s` ago, and
     beyond what `limit` (on both sides) such a mean is an alarm. `score` is the larger sum over h.

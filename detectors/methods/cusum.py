@@ -7,8 +7,9 @@ began, low and high are where a mean of as many readings is an alarm, both in th
 
 Sources: Page, Continuous Inspection Schemes (1954); Hawkins and Olwell, Cumulative Sum Charts and Charting for Quality
 Improvement (1998); Lucas and Crosier (1982) for the bounded reading. It fails for a series whose right level depends on
-the product, for a drift slower than its `memory`, for a change of scatter alone, and it needs about 10 readings where a
-single wild one should be told (use `limits`, `rate_limits`).
+what no STATE series of its line tells, or on one of more than eight products (each needs 100 readings, and is judged
+widely at first), for a drift slower than its `memory`, for a change of scatter alone, and it needs about 10 readings
+where a single wild one should be told (use `limits`, `rate_limits`).
 """
 
 from __future__ import annotations
@@ -55,13 +56,14 @@ def build(options: Options, context: Context) -> running.WhileRunning:
 
 class Cusum:
     fields = _BASELINE.stop
+    carried = slice(_BASELINE.start)
     first = baseline.LEARNED_FROM
 
     def __init__(self, options: Options) -> None:
         self._h = options.h or cusum_h(options.k, options.arl0)
         self._sums = sums.Sums(options.k)
         self._quiet = quiet.Quiet(options.arl0, options.hold_s, options.accept_after)
-        self._baseline = baseline.Baseline(options.memory)
+        self._baseline = baseline.Baseline(options.memory, weight=sums.weight(options.k, self._h))
 
     def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:
         usual = self._baseline.usual(of, numbers[_BASELINE])
@@ -86,16 +88,17 @@ class Cusum:
 
     def explain(self, series: Series, numbers: Sequence[float], last_ns: int) -> Evidence:
         centre, deviation = self._baseline.usual(ONE, numbers[_BASELINE])
-        shift, readings, over_s = self._sums.run(numbers[_SUMS])
+        mean, readings, over_s = self._sums.run(numbers[_SUMS])
+        own = numbers[_BASELINE][baseline.DEVIATION]
         known: Evidence = {"unit": series.unit, "h": self._h}
         if not deviation > 0.0:  # the level has just been taken for the usual one
             return known
         return {
             **known,
-            "level": centre + shift * deviation,
+            "level": centre + mean * deviation,
             "expected": centre,
-            "deviation": deviation,
-            "shift_deviations": shift,
+            "deviation": own,
+            "shift_deviations": mean * deviation / own,
             "readings": readings,
             "began_at_s": last_ns / NS_PER_S - over_s,
         }

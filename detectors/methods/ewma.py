@@ -7,7 +7,8 @@ level, low and high its limits, in the unit of the series.
 
 Sources: Roberts, Control Chart Tests Based on Geometric Moving Averages (1959); Lucas and Saccucci, Exponentially
 Weighted Moving Average Control Schemes (1990). No reading alone moves the smoothed value more than half way to its
-limit, so that an outlier is no shift. It fails for a series whose right level depends on the product, for a drift
+limit, so that an outlier is no shift. It fails for a series whose right level depends on what no STATE series of its
+line tells, or on one of more than eight products (each needs 100 readings, and is judged widely at first), for a drift
 slower than its `memory`, and for a change of scatter alone; a large shift is seen some readings later than by `limits`.
 """
 
@@ -57,6 +58,7 @@ def build(options: Options, context: Context) -> running.WhileRunning:
 
 class Ewma:
     fields = _BASELINE.stop
+    carried = slice(_BASELINE.start)
     first = baseline.LEARNED_FROM
 
     def __init__(self, options: Options) -> None:
@@ -64,7 +66,7 @@ class Ewma:
         times = options.limit or ewma_limit(options.weight, options.arl0)
         self._limit = times * math.sqrt(options.weight / (2 - options.weight))
         self._quiet = quiet.Quiet(options.arl0, options.hold_s, options.accept_after)
-        self._baseline = baseline.Baseline(options.memory)
+        self._baseline = baseline.Baseline(options.memory, weight=options.weight)
 
     def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:
         usual = self._baseline.usual(of, numbers[_BASELINE])
@@ -92,9 +94,15 @@ class Ewma:
 
     def explain(self, series: Series, numbers: Sequence[float], last_ns: int) -> Evidence:
         centre, deviation = self._baseline.usual(ONE, numbers[_BASELINE])
-        shift = numbers[0]
+        own = numbers[_BASELINE][baseline.DEVIATION]
         known: Evidence = {"unit": series.unit, "lambda": self._weight, "limit_deviations": self._limit}
         if not deviation > 0.0:  # the level has just been taken for the usual one
             return known
-        level = centre + shift * deviation
-        return {**known, "level": level, "expected": centre, "deviation": deviation, "shift_deviations": shift}
+        shift = numbers[0] * deviation
+        said: Evidence = {
+            "level": centre + shift,
+            "expected": centre,
+            "deviation": own,
+            "shift_deviations": shift / own,
+        }
+        return known | said

@@ -9,9 +9,11 @@ alerts are about the cell; value and band are those of the sensor that contribut
 
 Source: Kourti and MacGregor, Multivariate SPC Methods for Process and Product Monitoring (1996), with contributions;
 Lowry et al., A Multivariate EWMA Control Chart (1992); MacGregor and Harris, The Exponentially Weighted Moving Variance
-(1993); limits by the mean excess over a quantile (`detectors.novel.tail`). It fails for what creeps slower than
-`memory_rows`, for what is odd only in the order of rows that it smooths, for one wild reading (give it `novelty`), and
-in its first `warm_rows`, also after a sensor is new; an alarm that stood for `accept_after` rows is the new usual.
+(1993); limits by the mean excess over a quantile (`detectors.novel.tail`). Where a person vouches for the first rows,
+levels are held against these, too (`detectors.charts.reference`); elsewhere it fails for what creeps slower than
+`memory_rows`. It fails for what is odd only in the order of rows that it smooths, for one wild reading (give it
+`novelty`), and in its first `warm_rows`, also after a sensor is new; an alarm that stood for `accept_after` rows is the
+new usual.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import numpy as np
 
 from collector.config import Positive, Section
 from detectors.cells import PerCell, Rows, Verdict
-from detectors.charts import signals, standing
+from detectors.charts import reference, signals, standing
 from detectors.charts.contributions import contributions
 from detectors.charts.signals import Floats
 from detectors.detector import Context, Evidence, Point
@@ -58,12 +60,14 @@ class Process(msgspec.Struct):
     standing: standing.Standing = msgspec.field(default_factory=standing.Standing)
     signals: signals.Signals = msgspec.field(default_factory=signals.Signals)
     tails: list[tail.Tail] = msgspec.field(default_factory=lambda: _tails())
+    taught: reference.Reference = msgspec.field(default_factory=reference.Reference)
     open_rows: bytes = b""
     open_values: list[list[float]] = []
     teaches: list[bool] = []
     metrics: list[str] = []
     evidence: list[float] = []  # of the last row: its statistics as shares of their limits
     parts: list[float] = []  # and what each sensor adds to the one that is nearest to its limit
+    far: float = 0.0  # how far the furthest sensor is from all that was taught of it, over its limit
     row: list[float] = []
 
 
@@ -79,6 +83,7 @@ class Mspc:
         self._options = options
         self._context = context
         self._hold = standing.Hold(options.smooth_rows, options.warm_rows, options.accept_after)
+        self._reference = reference.Remembering(options.smooth_rows)
         self._signals = signals.Following(options.smooth_rows, options.memory_rows, options.warm_rows)
 
     def start(self, cell: str) -> Process:
@@ -86,8 +91,7 @@ class Mspc:
 
     def judge(self, memory: Process, rows: Rows) -> list[Verdict]:
         said: list[Verdict] = []
-        state, known = memory.signals, np.isfinite(rows.values)
-        width = np.maximum.accumulate(np.where(known, np.arange(1, known.shape[1] + 1), 0).max(axis=1, initial=0))
+        state, width = memory.signals, rows.widths()
         begin = 0
         while begin < len(rows):
             wide = int(width[begin])
@@ -98,7 +102,8 @@ class Mspc:
             most = begin + _BLOCK - len(memory.teaches)
             alike = begin + int(np.searchsorted(width[begin:], max(wide, state.sensors), side="right"))
             end = min(most, alike, len(rows))
-            said += self._judged(memory, rows.series, rows.values[begin:end, : state.sensors])
+            taught = int(np.searchsorted(rows.at_ns[begin:end], self._context.taught_to_ns, side="right"))
+            said += self._judged(memory, rows.series, rows.values[begin:end, : state.sensors], taught)
             if len(memory.teaches) == _BLOCK:
                 self._close(memory)
             begin = end
@@ -113,10 +118,12 @@ class Mspc:
         evidence["statistic"] = signals.NAMES[int(np.argmax(memory.evidence))]
         for name, level in zip(signals.NAMES, memory.evidence, strict=True):
             evidence[f"{name.replace(' ', '_')}_over_usual"] = round(level, 3)
+        if memory.far:
+            evidence["level_to_taught_over_limit"] = round(memory.far, 3)
         return evidence | contributions(memory.signals, memory.parts, memory.row, memory.metrics)
 
-    def _judged(self, memory: Process, series: tuple[int, ...], rows: Floats) -> list[Verdict]:
-        """The verdicts on rows of one block."""
+    def _judged(self, memory: Process, series: tuple[int, ...], rows: Floats, taught: int) -> list[Verdict]:
+        """The verdicts on rows of one block, of which the first `taught` only teach."""
         if not rows.shape[1]:
             return [Verdict(series[0], Point())] * len(rows)
         followed = self._signals.follow(memory.signals, rows)
@@ -124,15 +131,20 @@ class Mspc:
         levels = found.values / self._usual(memory)
         total = levels.mean(axis=1)
         parts = (signals.shares(found.parts) * levels[:, :, None]).sum(axis=1)
-        places = parts.argmax(axis=1).tolist()
         *limits, limit = self._limits(memory)
         worst = np.maximum((found.values / limits).max(axis=1), total / limit)
+        far = self._reference.judged(memory.taught, rows, taught, signals.usual(memory.signals)[1])
+        furthest = far.max(axis=1)
+        parts = np.where((furthest > worst)[:, None], far, parts)
+        places = parts.argmax(axis=1).tolist()
+        worst = np.maximum(worst, furthest)
         stood = [self._hold.stood(memory.standing, level) for level in worst.tolist()]
         scores = [score for score, _ in stood]
         memory.teaches += [teaches for _, teaches in stood]
         memory.open_rows += np.stack(followed, axis=1).tobytes()
         memory.open_values += np.column_stack((found.values, total)).tolist()
         memory.evidence, memory.parts, memory.row = levels[-1].tolist(), parts[-1].tolist(), rows[-1].tolist()
+        memory.far = float(furthest[-1])
         middle, spread = (column.tolist() for column in signals.usual(memory.signals))
         said = []
         for place, score, value in zip(places, scores, rows[np.arange(len(rows)), places].tolist(), strict=True):
@@ -155,6 +167,8 @@ class Mspc:
     def _close(self, memory: Process) -> None:
         """Learns the block."""
         count, state = len(memory.teaches), memory.signals
+        if memory.standing.alarm > self._options.accept_after:
+            self._reference.accept(memory.taught, state.sensors)
         if count:
             rows = np.frombuffer(memory.open_rows).reshape(count, 3, state.sensors)
             teaches = np.array(memory.teaches)

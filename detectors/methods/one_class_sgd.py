@@ -12,9 +12,10 @@ first `settle_rows` after a change of mode are neither judged nor learned.
 
 Source: Schölkopf et al., Estimating the Support of a High-Dimensional Distribution (2001), with nu = 1, where every row
 supports the machine and it is a kernel mean; Rahimi and Recht, Random Features for Large-Scale Kernel Machines (2007);
-limits and holds as in `detectors.charts.standing`. It fails for what creeps slower than `memory_rows`, for one wild
-reading (give it `novelty`), and in its first `warm_rows` of each mode; an alarm that stood for `accept_after` rows is
-the new usual.
+limits and holds as in `detectors.charts.standing`. Where a person vouches for the first rows, levels are held against
+these, too (`detectors.charts.reference`); elsewhere it fails for what creeps slower than `memory_rows`. It fails for
+one wild reading (give it `novelty`), and in its first `warm_rows` of each mode; an alarm that stood for `accept_after`
+rows is the new usual.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from collector.config import Positive, Section
 from collector.readings import Kind
 from detectors.cells import PerCell, Rows, Verdict
-from detectors.charts import signals, standing
+from detectors.charts import reference, signals, standing
 from detectors.charts.contributions import contributions
 from detectors.detector import Context, Evidence, Point
 from detectors.novel import tail
@@ -84,6 +85,7 @@ class Border(msgspec.Struct):
     open_away: bytearray = msgspec.field(default_factory=bytearray)
     teaches: list[bool] = []
     tails: list[tail.Tail] = msgspec.field(default_factory=lambda: [tail.Tail(), tail.Tail()])
+    taught: reference.Reference = msgspec.field(default_factory=reference.Reference)
 
 
 class Machines(msgspec.Struct):
@@ -95,6 +97,7 @@ class Machines(msgspec.Struct):
     metrics: list[str] = []
     parts: list[float] = []  # how far out each sensor is, squared: past the kernel's reach, too
     levels: list[float] = []  # the two statistics as shares of their limits
+    far: float = 0.0  # how far the furthest sensor is from all that was taught of it, over its limit
     row: list[float] = []
 
 
@@ -120,6 +123,7 @@ class OneClassSgd:
         self._context = context
         self._rarest = _S_PER_D / (options.alarms_per_d * options.every_s)
         self._signals = signals.Following(options.smooth_rows, options.memory_rows, options.warm_rows)
+        self._reference = reference.Remembering(options.smooth_rows)
         self._hold = standing.Hold(options.smooth_rows, options.warm_rows, options.accept_after)
 
     def start(self, cell: str) -> Machines:
@@ -128,9 +132,7 @@ class OneClassSgd:
     def judge(self, memory: Machines, rows: Rows) -> list[Verdict]:
         said: list[Verdict] = []
         modes = rows.modes or ("",) * len(rows)
-        width = np.maximum.accumulate(
-            np.where(np.isfinite(rows.values), np.arange(1, rows.values.shape[1] + 1), 0).max(axis=1, initial=0)
-        )
+        width = rows.widths()
         begin = 0
         while begin < len(rows):
             border = self._entered(memory, modes[begin], int(width[begin]))
@@ -144,7 +146,8 @@ class OneClassSgd:
             if is_settling or not wide:
                 said += [Verdict(rows.series[0], Point())] * (end - begin)
             else:
-                said += self._judged(memory, border, rows.series, rows.values[begin:end, :wide])
+                taught = int(np.searchsorted(rows.at_ns[begin:end], self._context.taught_to_ns, side="right"))
+                said += self._judged(memory, border, rows.series, rows.values[begin:end, :wide], taught)
             if len(border.teaches) == _BLOCK:
                 self._close(border)
             begin = end
@@ -160,6 +163,8 @@ class OneClassSgd:
         if memory.mode:
             evidence["mode"] = memory.mode
         evidence |= {"one_sensor_over_limit": memory.levels[0], "all_sensors_over_limit": memory.levels[1]}
+        if memory.far:
+            evidence["level_to_taught_over_limit"] = round(memory.far, 3)
         return evidence | contributions(border.signals, memory.parts, memory.row, memory.metrics)
 
     def _entered(self, memory: Machines, mode: str, known: int) -> Border:
@@ -176,8 +181,10 @@ class OneClassSgd:
             _widen(border, known)
         return border
 
-    def _judged(self, memory: Machines, border: Border, series: tuple[int, ...], rows: Floats) -> list[Verdict]:
-        """The verdicts on rows of one block, in one mode."""
+    def _judged(
+        self, memory: Machines, border: Border, series: tuple[int, ...], rows: Floats, taught: int
+    ) -> list[Verdict]:
+        """The verdicts on rows of one block, in one mode, of which the first `taught` only teach."""
         followed = self._signals.follow(border.signals, rows)
         apart = self._signals.apart(border.signals, followed)
         features = _features(apart)
@@ -188,12 +195,14 @@ class OneClassSgd:
         one, all_of_them = standing.limits(border.tails, rarest, self._options.smooth_rows)
         parts = away / np.minimum(one * high, _REACH)
         levels = np.column_stack((parts.max(axis=1), values[:, 1] / min(all_of_them, _REACH)))
-        stood = [self._hold.stood(border.standing, level) for level in levels.max(axis=1).tolist()]
+        far = self._reference.judged(border.taught, rows, taught, signals.usual(border.signals)[1])
+        furthest, worst = far.max(axis=1), levels.max(axis=1)
+        stood = [self._hold.stood(border.standing, level) for level in np.maximum(worst, furthest).tolist()]
         border.open_rows += np.stack(followed, axis=1).tobytes()
         border.open_away += np.concatenate((away, values), axis=1).tobytes()
         border.teaches += [teaches for _, teaches in stood]
-        out = (apart * apart).sum(axis=1)
-        memory.parts, memory.levels = out[-1].tolist(), levels[-1].tolist()
+        out = np.where((furthest > worst)[:, None], far, (apart * apart).sum(axis=1))
+        memory.parts, memory.levels, memory.far = out[-1].tolist(), levels[-1].tolist(), float(furthest[-1])
         memory.row = rows[-1].tolist()
         return _told(border, series, rows, out, [score for score, _ in stood])
 
@@ -202,6 +211,8 @@ class OneClassSgd:
         count, sensors = len(border.teaches), border.signals.sensors
         if not count:
             return
+        if border.standing.alarm > self._options.accept_after:
+            self._reference.accept(border.taught, sensors)
         teaches = np.array(border.teaches)
         open_rows = np.frombuffer(bytes(border.open_rows)).reshape(count, 3, sensors)
         followed = signals.Followed(*open_rows[teaches].transpose(1, 0, 2))
@@ -270,6 +281,7 @@ def _widen(border: Border, sensors: int) -> None:
     border.weights, border.usual = bytearray(8 * sensors * 2 * _WAVES), bytearray(8 * sensors)
     border.high, border.steps, border.judged = bytearray(8 * sensors), 0, 0
     border.standing, border.tails = standing.Standing(), [tail.Tail(), tail.Tail()]
+    border.taught = reference.Reference()
 
 
 @lru_cache(maxsize=1)

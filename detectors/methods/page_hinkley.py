@@ -54,13 +54,14 @@ def build(options: Options, context: Context) -> running.WhileRunning:
 
 class PageHinkley:
     fields = _FOUND.stop
+    carried = slice(_BASELINE.start)
     first = baseline.LEARNED_FROM
 
     def __init__(self, options: Options) -> None:
         self._threshold = options.threshold or cusum_h(options.delta, options.arl0)
         self._sums = sums.Sums(options.delta)
         self._quiet = quiet.Quiet(options.arl0, options.hold_s, math.inf)
-        self._baseline = baseline.Baseline(math.inf)
+        self._baseline = baseline.Baseline(math.inf, weight=sums.weight(options.delta, self._threshold))
 
     def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:
         usual = self._baseline.usual(of, numbers[_BASELINE])
@@ -73,7 +74,7 @@ class PageHinkley:
         found = [
             of.where(is_change, mean, numbers[_FOUND][0]),
             of.where(is_change, usual.centre, numbers[_FOUND][1]),
-            of.where(is_change, usual.deviation, numbers[_FOUND][2]),
+            of.where(is_change, numbers[_BASELINE][baseline.DEVIATION], numbers[_FOUND][2]),
             of.where(is_change, level.readings, numbers[_FOUND][3]),
             of.where(is_change, level.over_s, numbers[_FOUND][4]),
         ]

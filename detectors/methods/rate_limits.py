@@ -62,6 +62,7 @@ def is_fact(options: Options) -> bool:
 
 class RateLimits:
     fields = _BASELINE.stop
+    carried = _QUIET
     first = baseline.LEARNED_FROM
 
     def __init__(self, options: Options) -> None:
@@ -69,7 +70,7 @@ class RateLimits:
         self._is_learned = options.rise_per_min is None and options.fall_per_min is None
         accept_after = options.accept_after if self._is_learned else math.inf
         self._quiet = quiet.Quiet(options.arl0, options.hold_s, accept_after, _STRICTEST)
-        self._baseline = baseline.Baseline(options.memory, _LEAST_RATIO, widen=False)
+        self._baseline = baseline.Baseline(options.memory, _LEAST_RATIO)
 
     def update(self, of: Arithmetic[N], numbers: Sequence[N], elapsed_s: N, value: N) -> Step[N]:
         over_s = of.most(elapsed_s, self._options.least_s)

@@ -3,7 +3,8 @@
 Input: a `Table`, rows in order of time. Output: `Verdicts`, as long as the table. The method sees what a line would
 give it: readings, then a tick at their instant, and ticks through every pause. A method that says nothing at ticks is
 given many rows at once, which the contract says changes nothing. What a tick says between two rows stands at the later
-one; what is said of a slot of time stands at the last row in it, and holds until the next is judged. Pure.
+one; what is said of a slot of time stands at the last row in it, and holds until the next is judged. No row's verdict
+asks whether another follows. To a method that judges slots, what only rises is told as a rate. Pure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from detectors.calendar import Calendar
 from detectors.detector import Context, Detector, Evidence, Scores
 from detectors.models.taught import Taught
 from detectors.offline.lesson import Models, teach
+from detectors.offline.rates import FIRST_ROWS, with_rates
 from detectors.offline.table import ROWS_AT_ONCE, Batches, Table, guesses
 from detectors.offline.verdicts import Said, Verdicts
 
@@ -44,15 +46,19 @@ def judged(
     A method that has nothing to say of these is asked again with what looks like counters, then like stocks.
     The first `taught_rows` only teach; a method whose models are trained apart takes a quarter where none are given.
     `explained` takes in the evidence of each row with an alarm, by row; it costs a call of the method for every row.
-    `slot_ns`: a method of cells that judges slots so long puts its verdict at a slot's end; 0 for all others.
+    `slot_ns`: the length of the slots that a method of cells judges; 0 for all others.
     """
-    given = kinds or {}
+    given, has_slots = kinds or {}, slot_ns > 0
+    rates: tuple[str, ...] = ()
+    if has_slots:
+        table, rates = with_rates(table, given, taught_rows or FIRST_ROWS)
+        given = {**given, **dict.fromkeys(rates, Kind.GAUGE)}
     for guess in guesses(table, given):
-        context = _context(table, guess)
+        context = _context(table, guess, table.step_ns if has_slots else 0)
         first = build(context)
         is_of_cell = _judges_cells(first, context)
         taught = taught_rows or (max(len(table) // 4, 1) if isinstance(first, Taught) else 0)
-        has_slots = slot_ns > 0 and (is_of_cell or len(table.names) == 1)
+        context = replace(context, taught_to_ns=int(table.at_ns[taught - 1]) if taught else 0)
         try:
             said = Said(table, guess, with_series=with_series, has_slots=has_slots)
             if explained is not None:
@@ -67,7 +73,7 @@ def judged(
             _play(table, detector, said, heard, may_speak_at_ticks=True, explained=explained)
         if said.anything:
             break
-    return said.verdicts(is_of_cell, taught, lesson)
+    return replace(said.verdicts(is_of_cell, taught, lesson), rates=rates)
 
 
 def _started(table: Table, build: Build, context: Context, taught_rows: int) -> tuple[Detector, str]:
@@ -140,13 +146,13 @@ def _stretches(table: Table, rows: int) -> Iterator[tuple[int, int, Sequence[int
         start = end
 
 
-def _context(table: Table, kinds: Sequence[Kind]) -> Context:
+def _context(table: Table, kinds: Sequence[Kind], rows_ns: int) -> Context:
     place = Equipment("table", "table", line="line", cell="cell")
     series = {
         i: Series(place, f"{_plain(name)}_{i}", kind=kind)
         for i, (name, kind) in enumerate(zip(table.names, kinds, strict=True))
     }
-    return Context(series, Calendar(), place.shard)
+    return Context(series, Calendar(), place.shard, rows_ns=rows_ns)
 
 
 def _plain(name: str) -> str:

@@ -23,6 +23,7 @@ class Verdicts:
     judges a cell as a whole (`is_of_cell`). `worst` int[n]: the column it was said of or that shows it best, else -1.
     `series`: float64 columns [n, m] by the names of Scores, empty where only rows were asked for. `kinds`: what the
     columns were read as. `taught_rows`: how many rows at the beginning only taught; `lesson`: what was wrong with that.
+    `rates`: the names of the columns that were judged by how much they rise.
     """
 
     score: Floats
@@ -32,6 +33,7 @@ class Verdicts:
     is_of_cell: bool
     taught_rows: int
     lesson: str
+    rates: tuple[str, ...] = ()
 
 
 class Said:
@@ -54,7 +56,7 @@ class Said:
 
     def row_of(self, at_ns: int) -> int:
         """The row at which a verdict of this instant stands."""
-        return int(np.searchsorted(self._at_ns, at_ns)) - (1 if self._has_slots else 0)
+        return int(np.searchsorted(self._at_ns, at_ns))
 
     def settle(self) -> None:
         """Puts what was heard into its rows."""
@@ -63,8 +65,8 @@ class Said:
         self.anything = True
         scores = Scores(*(np.concatenate([getattr(one, name) for one in self._waiting]) for name in Scores.__slots__))
         self._waiting = []
-        row = np.searchsorted(self._at_ns, scores.at_ns) - (1 if self._has_slots else 0)
-        known = np.flatnonzero((row >= 0) & (row < len(self._at_ns)) & ~np.isnan(scores.score))
+        row = np.searchsorted(self._at_ns, scores.at_ns)
+        known = np.flatnonzero((row < len(self._at_ns)) & ~np.isnan(scores.score))
         order = known[np.argsort(scores.score[known], kind="stable")]  # the most alarmed is written last
         self._keep_rows(row[order], scores.series[order], scores.score[order])
         if self._series:

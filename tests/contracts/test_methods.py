@@ -60,7 +60,7 @@ def line(steps: int = STEPS) -> Batch:
         good, stock = good + made, 400.0 if stock <= -20 else stock - made
         glue = 9000.0 if glue < 100 else glue - made - 2 * (phase in LEAK)
         scrap += 3 if phase in BURST else int(i % 5 == 0)
-        temperature = 21.0 if phase in STUCK else float(rng.normal(20, 1))
+        temperature = 21.5 if phase in STUCK else float(rng.normal(20, 1))
         values = {0: temperature, 1: max(stock, 0.0), 2: good, 4: float(made > 0), 5: 12.0, 6: scrap, 7: glue}
         for series, value in values.items():
             builder.add(series, at_ns, value, Quality.GOOD, at_ns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,41 @@ def learner() -> Learner:
 
 def alarms(scores: np.ndarray) -> int:
     return int((scores >= 1.0).sum())
+
+
+def test_a_warm_up_longer_than_its_memory_leaves_no_sensor_unjudged() -> None:
+    learner = Learner(memory_rows=100)
+    learner.scores(shown(1_000))
+    odd = shown(60, seed=3)
+    odd[:, 1] += 6.0
+    assert (learner.scores(odd)[30:] >= 1.0).all()
+
+
+def test_a_ramp_that_stays_is_held_against_what_was_taught() -> None:
+    taught, rows = 1_000, 2_200
+    noise = np.random.default_rng(5).normal(size=(rows, 4))
+    ramped = noise + np.outer(np.clip((np.arange(rows) - taught - 100) / 600.0, 0.0, 1.0), [0.0, 0.0, 5.0, 0.0])
+    for values, is_seen in ((noise, False), (ramped, True)):
+        judge = Mspc(Options(warm_rows=taught), dataclasses.replace(CONTEXT, taught_to_ns=taught - 1))
+        memory = judge.start("cell")
+        said = judge.judge(memory, Rows((0, 1, 2, 3), np.arange(rows), values))
+        scores = np.array([verdict.point.score for verdict in said])
+        assert alarms(scores) == 0 if not is_seen else (scores[taught + 700 :] >= 1.0).mean() > 0.9
+    assert {verdict.series for verdict in said[-50:]} == {2}
+    evidence = judge.explain(memory)
+    assert evidence["level_to_taught_over_limit"] > 1.0  # type: ignore[operator]
+    assert evidence["current_share_ratio"] > 0.5  # type: ignore[operator]
+
+
+def test_a_level_that_stood_long_enough_belongs_to_what_was_taught() -> None:
+    taught = 600
+    values = np.random.default_rng(6).normal(size=(2_000, 3))
+    values[700:, 0] += 6.0
+    judge = Mspc(Options(warm_rows=taught, accept_after=200), dataclasses.replace(CONTEXT, taught_to_ns=taught - 1))
+    said = judge.judge(judge.start("cell"), Rows((0, 1, 2), np.arange(2_000), values))
+    scores = np.array([verdict.point.score for verdict in said])
+    assert (scores[720:900] >= 1.0).all()
+    assert not (scores[1_500:] >= 1.0).any()
 
 
 def test_what_it_knows_raises_little() -> None:

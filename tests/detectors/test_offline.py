@@ -13,9 +13,22 @@ import pytest
 from collector.folder import names_in
 from collector.readings import NS_PER_S, Batch, Kind, Series
 from detectors import methods
-from detectors.detector import Context, Detector, Point, Scores, as_scores
-from detectors.methods import limits, output_drop, silent, stuck
+from detectors.cells import PerCell, Rows, Verdict
+from detectors.detector import Context, Detector, Evidence, Point
+from detectors.methods import (
+    cusum,
+    ewma,
+    isolation_forest,
+    limits,
+    mspc,
+    one_class_sgd,
+    output_drop,
+    page_hinkley,
+    silent,
+    stuck,
+)
 from detectors.offline.judging import judged
+from detectors.offline.rates import rate, with_rates
 from detectors.offline.table import ROWS_AT_ONCE, Table
 from tests.detectors.plain import Threshold
 
@@ -89,35 +102,92 @@ def test_kinds_can_be_given() -> None:
     assert (said.score[10:] >= 1.0).all()
 
 
-class Slots:
-    """Judges a cell: says the sum of a slot of two seconds at its end, when a later reading comes."""
+class Sums(msgspec.Struct):
+    pass
 
-    def __init__(self, context: Context) -> None:
-        self.slot, self.sum = -1, 0.0
 
-    def score(self, batch: Batch) -> Scores:
-        rows = []
-        for at_ns, value in zip(batch.at_ns.tolist(), batch.value.tolist(), strict=True):
-            slot = at_ns // (2 * NS_PER_S)
-            if slot > self.slot:
-                if self.slot >= 0:
-                    rows.append((0, (self.slot + 1) * 2 * NS_PER_S, Point(self.sum / 10)))
-                self.slot, self.sum = slot, 0.0
-            self.sum += value
-        return as_scores(rows)
+class Summing:
+    """A judge that says a tenth of the sum of a row."""
 
-    def tick(self, at_ns: int) -> Scores:
-        return as_scores([])
+    def start(self, cell: str) -> Sums:
+        return Sums()
 
-    def subject(self, series: Series) -> str:
-        return series.equipment.path
+    def judge(self, memory: Sums, rows: Rows) -> list[Verdict]:
+        return [Verdict(rows.series[0], Point(float(value) / 10)) for value in np.nansum(rows.values, axis=1)]
+
+    def explain(self, memory: Sums) -> Evidence:
+        return {}
+
+
+def summing(every_s: float) -> Callable[[Context], Detector]:
+    return lambda context: PerCell(Summing(), Sums, context, every_s=every_s, stale_s=60.0)
 
 
 def test_what_is_said_of_a_slot_stands_at_its_last_row_and_holds_until_the_next() -> None:
-    ones = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
-    said = judged(table(ones, ones), Slots, slot_ns=2 * NS_PER_S)  # type: ignore[arg-type]
+    rising = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    said = judged(table(rising, [0.0] * 6), summing(2.0), slot_ns=2 * NS_PER_S)
     assert said.is_of_cell
-    np.testing.assert_array_equal(said.score, [np.nan, 0.4, 0.4, 0.8, 0.8, 0.8])
+    np.testing.assert_array_equal(said.score, [np.nan, 0.2, 0.2, 0.4, 0.4, 0.6])
+
+
+@pytest.mark.parametrize("at_s", [[0, 1, 2, 3, 4, 5], [0, 1, 2, 2.4, 3.4, 4.9], [0, 1, 2, 40, 41, 42]])
+def test_no_row_of_a_method_of_slots_asks_whether_another_follows(at_s: list[float]) -> None:
+    rising = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    whole = judged(table(rising, [0.0] * 6, at_s=at_s), summing(1.0), slot_ns=NS_PER_S)
+    np.testing.assert_array_equal(whole.score, np.array(rising) / 10)
+    for rows in range(3, 6):  # from three rows on the usual step is known
+        part = judged(table(rising[:rows], [0.0] * rows, at_s=at_s[:rows]), summing(1.0), slot_ns=NS_PER_S)
+        np.testing.assert_array_equal(part.score, whole.score[:rows])
+
+
+@pytest.mark.parametrize("method", [mspc, one_class_sgd, isolation_forest])
+def test_a_method_of_many_sensors_says_of_the_last_row_what_it_says_when_more_follow(method: Any) -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=(330, 4))
+    values[320:] += 20.0
+    build = of(method, every_s=1.0, **({"warm_rows": 300} if method is not isolation_forest else {"min_rows": 100}))
+    at_ns, names = START_NS + NS_PER_S * np.arange(330), ("a", "b", "c", "d")
+    whole = judged(Table(at_ns, names, values), build, taught_rows=300, slot_ns=NS_PER_S)
+    for rows in (321,):
+        part = judged(Table(at_ns[:rows], names, values[:rows]), build, taught_rows=300, slot_ns=NS_PER_S)
+        np.testing.assert_array_equal(part.score, whole.score[:rows])
+    assert whole.score[320] > whole.score[319]  # a fault in the last row counts in it
+
+
+def test_what_only_rises_is_told_to_a_method_of_many_sensors_as_a_rate() -> None:
+    rng = np.random.default_rng(4)
+    total = np.cumsum(rng.random(400) < 0.5).astype(float)
+    total[200:] -= total[200]  # a reset
+    warming = 20.0 + 5.0 * (1.0 - np.exp(-np.arange(400) / 60.0))
+    steady = rng.normal(size=400)
+    rows = table(total.tolist(), warming.tolist(), steady.tolist())
+    seen, names = with_rates(rows, {}, 300)
+    assert names == ("column 0",)
+    assert set(np.unique(seen.value[1:, 0][np.isfinite(seen.value[1:, 0])])) == {0.0, 1.0}
+    assert np.isnan(seen.value[[0, 200], 0]).all()
+    np.testing.assert_array_equal(seen.value[:, 1:], rows.value[:, 1:])
+    assert judged(rows, summing(1.0), slot_ns=NS_PER_S).rates == ("column 0",)
+    assert judged(rows, summing(1.0), {"column 0": Kind.GAUGE}, slot_ns=NS_PER_S).rates == ()
+    assert judged(rows, summing(1.0), {"column 2": Kind.COUNTER}, slot_ns=NS_PER_S).rates == ("column 0", "column 2")
+
+
+def test_a_rate_is_spread_over_the_rows_in_which_the_total_said_nothing() -> None:
+    at_ns = NS_PER_S * np.array([0, 1, 2, 3, 9, 10], np.int64)
+    said = rate(at_ns, np.array([5.0, 6.0, np.nan, 10.0, 22.0, 3.0]), NS_PER_S)
+    np.testing.assert_array_equal(said, [np.nan, 1.0, np.nan, 2.0, 2.0, np.nan])
+
+
+@pytest.mark.parametrize("chart", [ewma, cusum, page_hinkley])
+def test_rows_that_only_teach_raise_nothing_and_leave_no_alarm_standing(chart: Any) -> None:
+    rng = np.random.default_rng(11)
+    taught = 10.0 + rng.normal(size=600)
+    taught[300:] += 3.0  # ordinary, says who gives them
+    after = 13.0 + rng.normal(size=600)
+    said = judged(table([*taught.tolist(), *after.tolist()]), of(chart, hold_s=60.0), taught_rows=600)
+    assert np.isnan(said.score[:600]).all()
+    assert not (said.score[600:610] >= 1.0).any()
+    learned = judged(table([*taught.tolist(), *(taught + 0.0).tolist()]), of(chart, hold_s=60.0), taught_rows=600)
+    assert abs(float(learned.series["expected"][600, 0]) - taught.mean()) < 0.5  # all that was taught was learned
 
 
 def test_instants_that_do_not_rise_are_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import numpy as np
 
@@ -18,6 +20,18 @@ CONTEXT = Context({i: Series(Equipment("a", "b"), name) for i, name in enumerate
 def shown(rows: int, seed: int = 1) -> np.ndarray:
     load, noise = np.random.default_rng(seed).normal(size=(2, rows, 3))
     return 50.0 + load[:, :1] * np.array([3.0, 1.0, 2.0]) + 0.5 * noise
+
+
+def test_a_ramp_that_stays_is_held_against_what_was_taught() -> None:
+    taught, rows = 800, 1_500
+    noise = np.random.default_rng(5).normal(size=(rows, 3))
+    ramped = noise + np.outer(np.clip((np.arange(rows) - taught - 50) / 500.0, 0.0, 1.0), [0.0, 5.0, 0.0])
+    for values, is_seen in ((noise, False), (ramped, True)):
+        judge = OneClassSgd(Options(warm_rows=taught), dataclasses.replace(CONTEXT, taught_to_ns=taught - 1))
+        said = judge.judge(judge.start("cell"), Rows((0, 1, 2), np.arange(rows), values, ("",) * rows))
+        is_alarm = np.array([verdict.point.score >= 1.0 for verdict in said])
+        assert is_alarm[taught + 550 :].all() if is_seen else not is_alarm.any()
+    assert {verdict.series for verdict in said[-50:]} == {1}
 
 
 class Learner:

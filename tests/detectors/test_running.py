@@ -64,6 +64,57 @@ def test_cuts_and_a_restart_in_a_rest_change_nothing(chart):
     assert again.snapshot() == one.snapshot()
 
 
-def test_it_listens_to_states_that_name_a_rest_alone():
+def test_it_listens_to_states_alone():
     chart = ewma.build(ewma.Options(), Context(SERIES, Calendar(), "north/press"))
     assert [chart.listens(one) for one in SERIES.values()] == [False, True]
+
+
+PRODUCT = Context(SERIES | {1: Series(PLACE, "product", "1", Kind.STATE, ("a", "b"))}, Calendar(), "north/press")
+
+
+def of_products(chart, *, up_by: float = 0.0, cut: int = 700, restarts: bool = False) -> tuple[np.ndarray, object]:
+    """Two products in turn, ten hours each, one four deviations above the other; the fault is in the last 100 steps."""
+    product = np.arange(STEPS) // 600 % 2
+    level = 2.0 + 0.4 * product + np.random.default_rng(4).normal(0.0, 0.1, STEPS)
+    level[-100:] += up_by
+    at_ns = np.repeat(np.arange(1, STEPS + 1, dtype=np.int64) * STEP_NS, 2)
+    values = np.column_stack((product.astype(float), level)).ravel()
+    batch = Batch(np.tile(np.array([1, 0], np.int32), STEPS), at_ns, values, np.zeros(2 * STEPS, np.uint8), at_ns)
+    detector, said = chart.build(chart.Options(hold_s=0.0), PRODUCT), []
+    for i in range(0, len(batch), cut):
+        said.append(detector.score(batch.take(slice(i, i + cut))).score)
+        if restarts:
+            before, detector = detector, chart.build(chart.Options(hold_s=0.0), PRODUCT)
+            detector.restore(before.snapshot())
+    return np.concatenate(said), detector
+
+
+@ALL
+def test_each_product_has_a_level_of_its_own_and_a_fault_is_still_found(chart):
+    assert not (of_products(chart)[0] >= 1.0).any()
+    assert (of_products(chart, up_by=0.5)[0] >= 1.0).any()
+
+
+@ALL
+def test_cuts_and_restarts_at_a_change_of_product_change_nothing(chart):
+    whole, one = of_products(chart, cut=4_000)
+    parts, other = of_products(chart, cut=501, restarts=True)
+    np.testing.assert_array_equal(whole, parts)
+    assert one.snapshot() == other.snapshot()
+
+
+@ALL
+def test_what_was_said_in_another_mode_is_not_judged_again(chart):
+    _, detector = of_products(chart)
+    at_ns = np.array([STEP_NS * (STEPS + 1), STEP_NS * 10], np.int64)
+    late = Batch(np.array([1, 0], np.int32), at_ns, np.array([0.0, 2.0]), np.zeros(2, np.uint8), at_ns)
+    assert not len(detector.score(late))
+
+
+def test_products_beyond_the_eighth_are_forgotten_by_turns():
+    detector, sizes = ewma.build(ewma.Options(), PRODUCT), []
+    for hour in range(40):
+        at_ns = np.array([1, 2], np.int64) * STEP_NS + hour * 3600 * NS_PER_S
+        detector.score(Batch(np.array([1, 0], np.int32), at_ns, np.array([hour, 2.0]), np.zeros(2, np.uint8), at_ns))
+        sizes.append(len(detector.snapshot()))
+    assert max(sizes[-20:]) <= max(sizes[:20]) + 16
