@@ -19,6 +19,7 @@ new usual.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -33,6 +34,7 @@ from detectors.detector import Context, Evidence, Point
 from detectors.novel import tail
 
 _CHECKED_RATIO = 0.5  # of the warm-up: from here on limits are learned
+_TAKES_OVER = 1.5  # times what the alarm's sensor adds: the name of an alarm does not flicker
 _BLOCK = 16  # rows: learned together
 
 
@@ -67,6 +69,7 @@ class Process(msgspec.Struct):
     metrics: list[str] = []
     evidence: list[float] = []  # of the last row: its statistics as shares of their limits
     parts: list[float] = []  # and what each sensor adds to the one that is nearest to its limit
+    named: int = -1  # the sensor of the alarm that stands, -1: none does
     far: float = 0.0  # how far the furthest sensor is from all that was taught of it, over its limit
     row: list[float] = []
 
@@ -136,10 +139,10 @@ class Mspc:
         far = self._reference.judged(memory.taught, rows, taught, signals.usual(memory.signals)[1])
         furthest = far.max(axis=1)
         parts = np.where((furthest > worst)[:, None], far, parts)
-        places = parts.argmax(axis=1).tolist()
         worst = np.maximum(worst, furthest)
         stood = [self._hold.stood(memory.standing, level) for level in worst.tolist()]
         scores = [score for score, _ in stood]
+        places = _places(memory, parts, worst, scores)
         memory.teaches += [teaches for _, teaches in stood]
         memory.open_rows += np.stack(followed, axis=1).tobytes()
         memory.open_values += np.column_stack((found.values, total)).tolist()
@@ -184,3 +187,15 @@ class Mspc:
 def _tails() -> list[tail.Tail]:
     """Of each statistic, and of their mean."""
     return [tail.Tail() for _ in (*signals.NAMES, "mean")]
+
+
+def _places(memory: Process, parts: Floats, worst: Floats, scores: Sequence[float]) -> list[int]:
+    """The sensor that each row is about; a standing alarm stays with its own until another adds clearly more."""
+    said = []
+    for row, level, score in zip(parts, worst.tolist(), scores, strict=True):
+        leads, stands = int(row.argmax()), score >= 1.0
+        taken_over = level >= 1.0 and row[leads] > _TAKES_OVER * row[memory.named]
+        if not stands or memory.named < 0 or taken_over:
+            memory.named = leads if stands else -1
+        said.append(memory.named if stands else leads)
+    return said
