@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import typer
 
 from deploy.commands.console import Json, complain, out, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from deploy.score import Scored
 
 
 def score(
@@ -57,6 +61,11 @@ def score(
     if as_json:
         out.print_json(msgspec.json.encode(scored).decode())
         return
+    _say(scored)
+
+
+def _say(scored: Sequence[Scored]) -> None:
+    """The notices of each file, then a table with a row a file."""
     for one in scored:
         for notice in one.notices:
             complain(notice)
